@@ -1,0 +1,153 @@
+/* Size classes: powers of two, each split in four (64, 80, 96, 112, 128, 160, ...): at most 25 % is lost to rounding.
+ * Each block is preceded by 64 bytes that hold its class; the free list of a class is threaded through the blocks themselves. */
+#include "base/alloc.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEADER = 64, N_CLASSES = 4 * 48 };
+
+typedef struct block {
+  int size_class;
+  size_t bytes;
+  struct block *next;
+} block;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static block *free_list[N_CLASSES];
+static vg_alloc_stats stats;
+static size_t limit;
+static atomic_long fail_countdown;
+static atomic_int fail_forever;
+
+void vg_alloc_fail_at(long n, int forever) {
+  atomic_store(&fail_forever, forever);
+  atomic_store(&fail_countdown, n);
+}
+
+static int must_fail(void) {
+  long left = atomic_load(&fail_countdown);
+  if (left <= 0) return 0;
+  if (left == 1) {
+    if (!atomic_load(&fail_forever)) atomic_store(&fail_countdown, 0);
+    return 1;
+  }
+  atomic_store(&fail_countdown, left - 1);
+  return 0;
+}
+
+static vg_status no_memory(size_t bytes) { return vg_fail(VG_ENOMEM, "not enough memory for %zu bytes", bytes); }
+
+vg_status vg_alloc(void **out, size_t bytes) {
+  void *p = must_fail() ? NULL : malloc(bytes ? bytes : 1);
+  if (!p) return no_memory(bytes);
+  *out = p;
+  return VG_OK;
+}
+
+vg_status vg_alloc_zero(void **out, size_t bytes) {
+  VG_TRY(vg_alloc(out, bytes));
+  memset(*out, 0, bytes);
+  return VG_OK;
+}
+
+vg_status vg_realloc(void **p, size_t bytes) {
+  void *q = must_fail() ? NULL : realloc(*p, bytes ? bytes : 1);
+  if (!q) return no_memory(bytes);
+  *p = q;
+  return VG_OK;
+}
+
+void vg_free(void *p) { free(p); }
+
+static int class_of(size_t bytes, size_t *rounded) {
+  int shift = 6;
+  while (((size_t)1 << (shift + 1)) < bytes) shift++;
+  size_t base = (size_t)1 << shift, quarter = base / 4;
+  size_t steps = bytes <= base ? 0 : (bytes - base + quarter - 1) / quarter;
+  *rounded = base + steps * quarter;
+  return 4 * (shift - 6) + (int)steps;
+}
+
+static void trim_locked(void) {
+  for (int i = 0; i < N_CLASSES; i++) {
+    while (free_list[i]) {
+      block *b = free_list[i];
+      free_list[i] = b->next;
+      free(b);
+    }
+  }
+  stats.cached_bytes = 0;
+}
+
+static block *get_locked(int size_class, size_t rounded) {
+  block *b = free_list[size_class];
+  if (b) {
+    free_list[size_class] = b->next;
+    stats.cached_bytes -= rounded;
+    return b;
+  }
+  b = aligned_alloc(64, HEADER + (rounded + 63) / 64 * 64);
+  if (!b && stats.cached_bytes) {      /* the cache itself may be what is in the way */
+    trim_locked();
+    b = aligned_alloc(64, HEADER + (rounded + 63) / 64 * 64);
+  }
+  return b;
+}
+
+vg_status vg_block_get(void **out, size_t bytes) {
+  size_t rounded;
+  if (bytes > (size_t)1 << 46) return no_memory(bytes);
+  int size_class = class_of(bytes, &rounded);
+  pthread_mutex_lock(&lock);
+  int over = limit && stats.live_bytes + rounded > limit;
+  block *b = must_fail() || over ? NULL : get_locked(size_class, rounded);
+  if (b) {
+    b->size_class = size_class;
+    b->bytes = rounded;
+    stats.live_bytes += rounded;
+    if (stats.live_bytes > stats.peak_bytes) stats.peak_bytes = stats.live_bytes;
+  }
+  pthread_mutex_unlock(&lock);
+  if (!b) return over ? vg_fail(VG_ENOMEM, "tensor memory limit of %zu bytes reached, %zu more wanted", limit, bytes) : no_memory(bytes);
+  *out = (char *)b + HEADER;
+  return VG_OK;
+}
+
+void vg_block_put(void *p) {
+  if (!p) return;
+  block *b = (block *)((char *)p - HEADER);
+  pthread_mutex_lock(&lock);
+  stats.live_bytes -= b->bytes;
+  stats.cached_bytes += b->bytes;
+  b->next = free_list[b->size_class];
+  free_list[b->size_class] = b;
+  pthread_mutex_unlock(&lock);
+}
+
+void vg_block_trim(void) {
+  pthread_mutex_lock(&lock);
+  trim_locked();
+  pthread_mutex_unlock(&lock);
+}
+
+vg_alloc_stats vg_alloc_get_stats(void) {
+  pthread_mutex_lock(&lock);
+  vg_alloc_stats copy = stats;
+  pthread_mutex_unlock(&lock);
+  return copy;
+}
+
+void vg_alloc_reset_peak(void) {
+  pthread_mutex_lock(&lock);
+  stats.peak_bytes = stats.live_bytes;
+  pthread_mutex_unlock(&lock);
+}
+
+void vg_alloc_set_limit(size_t bytes) {
+  pthread_mutex_lock(&lock);
+  limit = bytes;
+  pthread_mutex_unlock(&lock);
+}

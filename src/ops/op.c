@@ -1,0 +1,67 @@
+#include "ops/op.h"
+
+#include <math.h>
+#include <string.h>
+
+const vg_op *vg_op_find(const char *name) {
+  for (const vg_op *const *op = vg_op_table; *op; op++)
+    if (strcmp((*op)->name, name) == 0) return *op;
+  return NULL;
+}
+
+int vg_op_n_args(const vg_op *op) {
+  int n = 0;
+  while (op->args && op->args[n].name) n++;
+  return n;
+}
+
+void vg_op_defaults(vg_call *c, const vg_op *op) {
+  c->op = op;
+  for (int i = 0, n = vg_op_n_args(op); i < n; i++) c->arg[i] = op->args[i].def;
+}
+
+vg_status vg_op_check(const vg_call *c) {
+  const vg_op *op = c->op;
+  if (c->n_in < op->min_in || c->n_in > op->max_in)
+    return vg_fail(VG_EARG, "%s: expected %d to %d inputs, got %d", op->name, op->min_in, op->max_in, c->n_in);
+  for (int i = 0; i < op->min_in; i++)
+    if (!c->in[i]) return vg_fail(VG_EARG, "%s: input %d is missing", op->name, i + 1);
+  for (int i = 0, n = vg_op_n_args(op); i < n; i++) {
+    const vg_arg *a = &op->args[i];
+    double v = c->arg[i];
+    if (a->integer && v != floor(v)) return vg_fail(VG_EARG, "%s: %s must be an integer, got %g", op->name, a->name, v);
+    if ((a->min != 0 || a->max != 0) && !(v >= a->min && v <= (a->max == 0 ? INFINITY : a->max)))
+      return vg_fail(VG_EARG, "%s: %s must be between %g and %g, got %g", op->name, a->name, a->min, a->max == 0 ? INFINITY : a->max, v);
+  }
+  return VG_OK;
+}
+
+int64_t vg_op_zero_macs(const vg_shape *out, const vg_call *c) {
+  (void)out;
+  (void)c;
+  return 0;
+}
+
+vg_status vg_op_run(vg_tensor **out, vg_call *c) {
+  vg_shape shape;
+  vg_dtype dtype;
+  vg_tensor *y;
+  VG_TRY(vg_op_check(c));
+  VG_TRY(c->op->shape(&shape, &dtype, c));
+  VG_TRY(vg_tensor_new(&y, dtype, &shape));
+  vg_status s = c->op->forward(y, c);
+  if (s != VG_OK) {
+    vg_tensor_release(y);
+    vg_call_clear(c);
+    return s;
+  }
+  *out = y;
+  return VG_OK;
+}
+
+void vg_call_clear(vg_call *c) {
+  for (int i = 0; i < VG_MAX_SAVED; i++) {
+    vg_tensor_release(c->saved[i]);
+    c->saved[i] = NULL;
+  }
+}
