@@ -31,7 +31,6 @@ typedef struct vg_call {
 
 enum {
   VG_OP_KEEPS_OUT = 1,      /* backward reads c->out */
-  VG_OP_PASSES_GRAD = 2,    /* the gradient of each input is dout itself (add): the tape shares it, backward is not called */
   VG_OP_ACCUMULATES = 4,    /* backward adds into din where bit i of `add` is set, see below */
   VG_OP_RANDOM = 8,         /* draws random numbers in training */
   VG_OP_NO_GRAD = 16        /* not differentiable (arg max): backward is NULL */
@@ -54,6 +53,8 @@ typedef struct vg_op {
   vg_status (*backward)(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c);
   /* Multiply-adds of the weights, for the whole batch; 0 for what the convention M of the cost model calls free. */
   int64_t (*macs)(const vg_shape *out, const vg_call *c);
+  /* Optional. True when the gradient of every input is dout itself (add of equal shapes): the tape then shares it, backward is not called. */
+  bool (*passes_grad)(const vg_call *c);
 } vg_op;
 
 /* The generated table, sorted by name, ended by NULL. */

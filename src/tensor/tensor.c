@@ -129,6 +129,16 @@ vg_status vg_tensor_view(vg_tensor **out, const vg_tensor *t, int64_t begin, con
   return VG_OK;
 }
 
+vg_status vg_tensor_ghost(vg_tensor **out, const vg_tensor *t) {
+  vg_tensor *g = NULL;
+  VG_TRY(VG_NEW(&g));
+  g->refs = 1;
+  g->dtype = t->dtype;
+  g->shape = t->shape;
+  *out = g;
+  return VG_OK;
+}
+
 vg_tensor *vg_tensor_retain(vg_tensor *t) {
   if (t) atomic_fetch_add(&t->refs, 1);
   return t;
@@ -138,7 +148,7 @@ void vg_tensor_release(vg_tensor *t) {
   if (!t || atomic_fetch_sub(&t->refs, 1) != 1) return;
   vg_tensor_release(t->grad);
   vg_tensor_release(t->shadow);
-  if (atomic_fetch_sub(&t->storage->refs, 1) == 1) {
+  if (t->storage && atomic_fetch_sub(&t->storage->refs, 1) == 1) {
     vg_block_put(t->storage->data);
     vg_free(t->storage);
   }

@@ -45,10 +45,11 @@ typedef struct vg_tensor {
   _Atomic int refs;
   vg_dtype dtype;
   vg_shape shape;
-  vg_storage *storage;            /* owned: one reference */
+  vg_storage *storage;            /* owned: one reference; NULL in a ghost */
   size_t offset;                  /* bytes */
   /* What the tape knows of it. */
   bool wants_grad;                /* a leaf whose gradient is collected */
+  bool grad_stale;                /* `grad` is allocated but holds nothing of this step: the next write overwrites it */
   struct vg_tensor *grad;         /* owned; NULL until a backward pass reaches it. f32 for leaves, the tensor's dtype else */
   struct vg_tensor *shadow;       /* owned or NULL: a bf16 copy that ops read instead of this f32 parameter */
   uint64_t tape_serial;           /* the recording that made it, 0 = none */
@@ -63,6 +64,8 @@ VG_CHECKED vg_status vg_tensor_copy(vg_tensor **out, const vg_tensor *t);
 VG_CHECKED vg_status vg_tensor_cast(vg_tensor **out, const vg_tensor *t, vg_dtype dtype);   /* rounds to nearest even */
 /* Views: share storage. `begin` counts elements. */
 VG_CHECKED vg_status vg_tensor_view(vg_tensor **out, const vg_tensor *t, int64_t begin, const vg_shape *shape);
+/* A tensor without storage that answers for its shape and dtype alone: what the tape keeps of an input whose data backward does not read. */
+VG_CHECKED vg_status vg_tensor_ghost(vg_tensor **out, const vg_tensor *t);
 vg_tensor *vg_tensor_retain(vg_tensor *t);   /* NULL stays NULL */
 void vg_tensor_release(vg_tensor *t);        /* NULL is fine */
 
