@@ -1,0 +1,27 @@
+/* vega.core: one table that holds what the binding files of this folder offer. A part that is not built is absent. */
+#include "bind/vgl.h"
+
+#define PARTS(X) X(tensor) X(rng) X(op) X(tape) X(graph) X(data) X(train) X(cost) X(store) X(json) X(pareto) X(io) X(sys)
+
+#define DECLARE(name) extern __attribute__((weak)) int luaopen_vega_core_##name(lua_State *L);
+PARTS(DECLARE)
+
+#define ENTRY(name) { #name, luaopen_vega_core_##name },
+static const luaL_Reg OPENERS[] = { PARTS(ENTRY) { NULL, NULL } };
+enum { N_PARTS = sizeof OPENERS / sizeof *OPENERS - 1 };
+
+int luaopen_vega_core(lua_State *L) {
+  lua_newtable(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (int i = 0; i < N_PARTS; i++) {
+    if (!OPENERS[i].func) continue;
+    lua_pushcfunction(L, OPENERS[i].func);
+    lua_call(L, 0, 1);
+    lua_pushfstring(L, "vega.core.%s", OPENERS[i].name);
+    lua_pushvalue(L, -2);
+    lua_settable(L, -4);                     /* package.loaded["vega.core.NAME"] */
+    lua_setfield(L, -3, OPENERS[i].name);
+  }
+  lua_pop(L, 1);
+  return 1;
+}

@@ -1,0 +1,244 @@
+/* vega.core.sys: the machine and the process: versions, threads, clock, atomic writes, line editing. */
+#include <editline/readline.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/threads.h"
+#include "bind/vgl.h"
+#include "kernels/simd.h"
+#include "kernels/versions.h"
+
+/* versions(): { vega, lua, onednn, blas, sqlite, isa }, each ready to print. */
+static int sys_versions(lua_State *L) {
+  char text[64];
+  lua_createtable(L, 0, 6);
+  lua_pushliteral(L, VEGA_VERSION);
+  lua_setfield(L, -2, "vega");
+  lua_pushliteral(L, LUA_RELEASE);
+  lua_setfield(L, -2, "lua");
+  vg_version_onednn(text, sizeof text);
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, "onednn");
+  vg_version_blas(text, sizeof text);
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, "blas");
+  lua_pushfstring(L, "SQLite %s", sqlite3_libversion());
+  lua_setfield(L, -2, "sqlite");
+  lua_pushstring(L, vg_cpu_isa());
+  lua_setfield(L, -2, "isa");
+  return 1;
+}
+
+/* cpu(): { isa, avx512, bf16, amx, blas_core, online } */
+static int sys_cpu(lua_State *L) {
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, vg_cpu_isa());
+  lua_setfield(L, -2, "isa");
+  lua_pushboolean(L, vg_cpu_has_avx512());
+  lua_setfield(L, -2, "avx512");
+  lua_pushboolean(L, vg_cpu_has_bf16());
+  lua_setfield(L, -2, "bf16");
+  lua_pushboolean(L, vg_cpu_has_amx());
+  lua_setfield(L, -2, "amx");
+  lua_pushstring(L, vg_blas_core());
+  lua_setfield(L, -2, "blas_core");
+  lua_pushinteger(L, sysconf(_SC_NPROCESSORS_ONLN));
+  lua_setfield(L, -2, "online");
+  return 1;
+}
+
+/* threads([n]): sets the count when given; returns it. */
+static int sys_threads(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) {
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, n >= 1 && n <= 1024, 1, "a number of threads from 1 to 1024 expected");
+    vg_threads_set((int)n);
+  }
+  lua_pushinteger(L, vg_threads());
+  return 1;
+}
+
+static int sys_clock(lua_State *L) {
+  lua_pushnumber(L, vg_clock_s());
+  return 1;
+}
+
+/* memory(): live, peak and cached bytes of tensor memory. */
+static int sys_memory(lua_State *L) {
+  vg_alloc_stats s = vg_alloc_get_stats();
+  lua_pushinteger(L, (lua_Integer)s.live_bytes);
+  lua_pushinteger(L, (lua_Integer)s.peak_bytes);
+  lua_pushinteger(L, (lua_Integer)s.cached_bytes);
+  return 3;
+}
+
+/* memory_limit(bytes): over it allocations fail with ENOMEM; 0 lifts it. */
+static int sys_memory_limit(lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, n >= 0, 1, "bytes >= 0 expected");
+  vg_alloc_set_limit((size_t)n);
+  return 0;
+}
+
+/* isatty(fd) */
+static int sys_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* resumable(on): from now on an interrupted script ends with code 75 (its work is saved) instead of 130. */
+static int sys_resumable(lua_State *L) {
+  lua_pushboolean(L, lua_toboolean(L, 1));
+  lua_setfield(L, LUA_REGISTRYINDEX, "vega.resumable");
+  return 0;
+}
+
+static int io_failure(lua_State *L, const char *what, const char *path) {
+  lua_pushnil(L);
+  lua_pushfstring(L, "cannot %s '%s': %s", what, path, strerror(errno));
+  lua_pushstring(L, vg_status_name(VG_EIO));
+  return 3;
+}
+
+static int write_whole(int fd, const char *data, size_t n) {
+  while (n > 0) {
+    ssize_t k = write(fd, data, n);
+    if (k < 0 && errno == EINTR) continue;
+    if (k <= 0) return -1;
+    data += k;
+    n -= (size_t)k;
+  }
+  return fsync(fd);
+}
+
+/* write_file(path, text): written beside it, synced, renamed: a reader sees the old file or the new one. */
+static int sys_write_file(lua_State *L) {
+  size_t n;
+  const char *path = luaL_checkstring(L, 1), *data = luaL_checklstring(L, 2, &n);
+  const char *temporary = lua_pushfstring(L, "%s.%d.tmp", path, (int)getpid());
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return io_failure(L, "create", temporary);
+  int failed = write_whole(fd, data, n);
+  if (close(fd) != 0) failed = -1;
+  if (failed || rename(temporary, path) != 0) {
+    int reason = errno;
+    unlink(temporary);
+    errno = reason;
+    return io_failure(L, "write", path);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* make_dirs(path): the folder and those above it; no error when it exists. */
+static int sys_make_dirs(lua_State *L) {
+  size_t n;
+  const char *path = luaL_checklstring(L, 1, &n);
+  char *copy = lua_newuserdatauv(L, n + 1, 0);
+  memcpy(copy, path, n + 1);
+  for (char *p = copy + (n > 0); ; p++) {
+    if (*p != '/' && *p != '\0') continue;
+    char end = *p;
+    *p = '\0';
+    if (*copy && mkdir(copy, 0777) != 0 && errno != EEXIST) return io_failure(L, "create the folder", copy);
+    if (end == '\0') break;
+    *p = end;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Line editing. Words to complete come from a Lua function, completer(word) -> list, kept while readline runs. */
+static lua_State *editing;
+
+static char *next_word(const char *word, int state) {
+  lua_State *L = editing;
+  (void)word;
+  if (lua_geti(L, -1, state + 1) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    return NULL;
+  }
+  char *copy = strdup(lua_tostring(L, -1));
+  lua_pop(L, 1);
+  return copy;
+}
+
+static char **complete(const char *word, int begin, int end) {
+  lua_State *L = editing;
+  (void)begin;
+  (void)end;
+  char **matches = NULL;
+  rl_attempted_completion_over = 1;
+  if (!lua_isfunction(L, 2)) return NULL;
+  lua_pushvalue(L, 2);
+  lua_pushstring(L, word);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_istable(L, -1)) matches = rl_completion_matches(word, next_word);
+  lua_pop(L, 1);
+  return matches;
+}
+
+/* read_line(prompt [, completer]): nil at the end of the input. */
+static int sys_read_line(lua_State *L) {
+  static char BREAKS[] = " \t\n\"\\'`@$><=;|&{(+-*/%#,[~^)";
+  const char *prompt = luaL_checkstring(L, 1);
+  lua_settop(L, 2);
+  editing = L;
+  rl_readline_name = "vega-lua";
+  rl_attempted_completion_function = complete;
+  rl_basic_word_break_characters = BREAKS;
+  rl_completion_append_character = '\0';
+  char *line = readline(prompt);
+  if (!line) return 0;
+  lua_pushstring(L, line);
+  free(line);
+  return 1;
+}
+
+static int sys_history_add(lua_State *L) {
+  using_history();
+  add_history(luaL_checkstring(L, 1));
+  return 0;
+}
+
+static int sys_history_load(lua_State *L) {
+  using_history();
+  lua_pushboolean(L, read_history(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
+static int sys_history_save(lua_State *L) {
+  stifle_history(1000);
+  lua_pushboolean(L, write_history(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
+static const luaL_Reg FUNCTIONS[] = {
+  { "clock", sys_clock },
+  { "cpu", sys_cpu },
+  { "history_add", sys_history_add },
+  { "history_load", sys_history_load },
+  { "history_save", sys_history_save },
+  { "isatty", sys_isatty },
+  { "make_dirs", sys_make_dirs },
+  { "memory", sys_memory },
+  { "memory_limit", sys_memory_limit },
+  { "read_line", sys_read_line },
+  { "resumable", sys_resumable },
+  { "threads", sys_threads },
+  { "versions", sys_versions },
+  { "write_file", sys_write_file },
+  { NULL, NULL },
+};
+
+int luaopen_vega_core_sys(lua_State *L) {
+  luaL_newlib(L, FUNCTIONS);
+  return 1;
+}

@@ -1,0 +1,349 @@
+/* vega-lua: Lua 5.4 with the engine inside. Exit codes: 0 ok, 1 the script failed, 2 usage, 75 interrupted and resumable,
+ * 130/143 stopped by a signal. A script's error may be a table { message =, exit_code = } to choose its own. */
+#include <libgen.h>
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/vgl.h"
+
+enum { EXIT_USAGE = 2, EXIT_RESUMABLE = 75, EXIT_SIGNAL = 128 };
+
+static const char USAGE[] =
+  "usage: vega-lua [options] [SCRIPT.lua [arguments] | doctor | repl]\n";
+static const char HELP[] =
+  "  vega-lua examples/quickstart.lua      run a script\n"
+  "  vega-lua -e 'print(vega.version)' -l vega\n"
+  "\n"
+  "options:\n"
+  "  -e CODE      run CODE\n"
+  "  -l MODULE    require MODULE and keep it in a global of its name\n"
+  "  -i           go on interactively afterwards\n"
+  "  -v           show the engine's own frames in tracebacks\n"
+  "  -            read the script from standard input\n"
+  "  --           end of the options\n"
+  "  --version    versions of the program and its libraries\n"
+  "  --help       this text\n"
+  "commands:\n"
+  "  doctor       what this machine offers and what is missing\n"
+  "  repl         interactive Lua\n";
+static const char *const LONG_OPTIONS[] = { "--version", "--help", NULL };
+
+static lua_State *running;
+static volatile sig_atomic_t signals_seen, last_signal;
+static int show_engine_frames;
+
+/* -- interrupts ------------------------------------------------------------------------------------------------------------------ */
+
+static void stop_here(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
+
+/* The first signal raises an error in Lua at its next step, the second ends the program. */
+static void on_signal(int number) {
+  last_signal = number;
+  if (signals_seen++) _exit(EXIT_SIGNAL + number);
+  lua_sethook(running, stop_here, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void watch_signals(lua_State *L) {
+  struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+  running = L;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGHUP, &action, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+/* -- errors ---------------------------------------------------------------------------------------------------------------------- */
+
+static int is_engine(const lua_Debug *ar) {
+  return ar->source[0] == '@' && (strstr(ar->source, "/lua/vega/") != NULL || strncmp(ar->source, "@lua/vega/", 10) == 0);
+}
+
+static int is_hidden(const lua_Debug *ar) { return ar->currentline < 0 || (!show_engine_frames && is_engine(ar)); }
+
+/* A message that our Lua files raised for a user's mistake starts with our position: put the user's line in its place. Errors of
+ * the interpreter itself ("attempt to ...") are our faults and keep theirs. */
+static void blame_user(lua_State *L, int message) {
+  char engine[LUA_IDSIZE + 16];
+  lua_Debug ar;
+  const char *text = lua_tostring(L, message);
+  int found = 0;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline < 0) continue;
+    if (!found) {
+      if (!is_engine(&ar)) return;
+      snprintf(engine, sizeof engine, "%s:%d: ", ar.short_src, ar.currentline);
+      if (strncmp(text, engine, strlen(engine)) != 0) continue;
+      text += strlen(engine);
+      if (strncmp(text, "attempt to", 10) == 0) return;
+      found = 1;
+    } else if (!is_engine(&ar)) {
+      lua_pushfstring(L, "%s:%d: %s", ar.short_src, ar.currentline, text);
+      lua_replace(L, message);
+      return;
+    }
+  }
+}
+
+static void add_frame(luaL_Buffer *b, const lua_Debug *ar) {
+  char line[LUA_IDSIZE + 96];
+  if (strcmp(ar->what, "main") == 0)
+    snprintf(line, sizeof line, "\n  %s:%d: in the main chunk", ar->short_src, ar->currentline);
+  else if (ar->name)
+    snprintf(line, sizeof line, "\n  %s:%d: in '%.60s'", ar->short_src, ar->currentline, ar->name);
+  else
+    snprintf(line, sizeof line, "\n  %s:%d: in a function", ar->short_src, ar->currentline);
+  luaL_addstring(b, line);
+}
+
+/* The message handler: the text, then the Lua lines that led there, ending at the script's own. C and engine frames are left out. */
+static int explain(lua_State *L) {
+  enum { MOST = 20 };
+  if (lua_istable(L, 1)) {
+    int has_code = lua_getfield(L, 1, "exit_code") != LUA_TNIL;
+    lua_pop(L, 1);
+    if (has_code) return 1;
+  }
+  if (!lua_isstring(L, 1)) {
+    luaL_tolstring(L, 1, NULL);
+    lua_replace(L, 1);
+  }
+  if (signals_seen) return 1;
+  if (!show_engine_frames) blame_user(L, 1);
+  luaL_Buffer b;
+  lua_Debug ar;
+  int shown = 0;
+  luaL_buffinit(L, &b);
+  lua_pushvalue(L, 1);
+  luaL_addvalue(&b);
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sln", &ar);
+    if (is_hidden(&ar)) continue;
+    if (shown++ < MOST) add_frame(&b, &ar);
+  }
+  if (shown > MOST) {
+    char rest[48];
+    snprintf(rest, sizeof rest, "\n  ... and %d more", shown - MOST);
+    luaL_addstring(&b, rest);
+  }
+  luaL_pushresult(&b);
+  return 1;
+}
+
+/* Prints the error on top of the stack and gives the exit code for it. */
+static int report(lua_State *L) {
+  int code = EXIT_FAILURE;
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "exit_code");
+    if (lua_isinteger(L, -1)) code = (int)lua_tointeger(L, -1);
+    lua_getfield(L, -2, "message");
+    if (lua_isstring(L, -1)) fprintf(stderr, "vega-lua: %s\n", lua_tostring(L, -1));
+    lua_pop(L, 3);
+    return code;
+  }
+  fprintf(stderr, "vega-lua: %s\n", lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message");
+  lua_pop(L, 1);
+  if (!signals_seen) return code;
+  lua_getfield(L, LUA_REGISTRYINDEX, "vega.resumable");
+  code = lua_toboolean(L, -1) ? EXIT_RESUMABLE : EXIT_SIGNAL + (int)last_signal;
+  lua_pop(L, 1);
+  return code;
+}
+
+/* Calls the function below `n_args` arguments; 0 or an exit code. */
+static int call(lua_State *L, int n_args) {
+  int base = lua_gettop(L) - n_args;
+  lua_pushcfunction(L, explain);
+  lua_insert(L, base);
+  int failed = lua_pcall(L, n_args, 0, base) != LUA_OK;
+  lua_remove(L, base);
+  return failed ? report(L) : 0;
+}
+
+/* -- set up ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Where modules are found: beside the script, beside an installed program, in the source tree, then Lua's own places. */
+static void set_path(lua_State *L, const char *script) {
+  char exe[PATH_MAX], copy[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  exe[n > 0 ? n : 0] = '\0';
+  snprintf(copy, sizeof copy, "%s", script ? script : ".");
+  const char *dir = dirname(copy);
+  const char *prefix = n > 0 ? dirname(dirname(exe)) : "/usr";
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "path");
+  lua_pushfstring(L, "%s/?.lua;%s/share/vega-lua/lua/?.lua;%s/share/vega-lua/lua/?/init.lua;", dir, prefix, prefix);
+  lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s", VEGA_SOURCE_DIR, VEGA_SOURCE_DIR, lua_tostring(L, -2));
+  lua_concat(L, 2);
+  lua_setfield(L, -3, "path");
+  lua_pop(L, 2);
+}
+
+static void set_arg(lua_State *L, int argc, char **argv, int script) {
+  lua_createtable(L, argc, script + 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+static int open_libraries(lua_State *L) {
+  luaL_openlibs(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_pushcfunction(L, luaopen_vega_core);
+  lua_setfield(L, -2, "vega.core");
+  return 0;
+}
+
+/* -- what can be run ------------------------------------------------------------------------------------------------------------- */
+
+static int run_code(lua_State *L, const char *code) {
+  if (luaL_loadbufferx(L, code, strlen(code), "=(command line)", "t") != LUA_OK) return report(L);
+  return call(L, 0);
+}
+
+/* Leaves the module on the stack, or prints the error and gives the exit code. */
+static int require_module(lua_State *L, const char *module) {
+  lua_pushcfunction(L, explain);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, module);
+  if (lua_pcall(L, 1, 1, -3) != LUA_OK) return report(L);
+  lua_remove(L, -2);
+  return 0;
+}
+
+static int require_global(lua_State *L, const char *module) {
+  int code = require_module(L, module);
+  if (code == 0) lua_setglobal(L, module);
+  return code;
+}
+
+/* Calls the function that the module returns with the list of arguments; its number is the exit code. */
+static int run_command(lua_State *L, const char *module, char **argv) {
+  lua_settop(L, 0);
+  lua_pushcfunction(L, explain);
+  int code = require_module(L, module);
+  if (code) return code;
+  lua_newtable(L);
+  for (int i = 0; argv[i]; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  if (lua_pcall(L, 1, 1, 1) != LUA_OK) return report(L);
+  return (int)lua_tointeger(L, -1);
+}
+
+/* Text only: a file of bytecode can break the interpreter, so it is refused. */
+static int run_script(lua_State *L, char **argv, int script) {
+  const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
+  if (luaL_loadfilex(L, name, "t") != LUA_OK) return report(L);
+  int n_args = 0;
+  while (argv[script + 1 + n_args]) n_args++;
+  luaL_checkstack(L, n_args + 2, "arguments");
+  for (int i = 0; i < n_args; i++) lua_pushstring(L, argv[script + 1 + i]);
+  return call(L, n_args);
+}
+
+static int print_version(lua_State *L) {
+  return run_code(L, "local v = require('vega.core').sys.versions()\n"
+                     "print(('vega-lua %s (%s, %s, %s, %s; %s)'):format(v.vega, v.lua, v.onednn, v.blas, v.sqlite, v.isa))");
+}
+
+static int usage_error(const char *option, const char *problem) {
+  const char *near = strncmp(option, "--", 2) == 0 ? vgl_nearest(option, LONG_OPTIONS) : NULL;
+  fprintf(stderr, "vega-lua: %s %s", problem, option);
+  if (near) fprintf(stderr, "; did you mean %s?", near);
+  fprintf(stderr, "\n%s", USAGE);
+  return EXIT_USAGE;
+}
+
+/* The options before the script, in two passes: the first only looks (and finds the script), so that a wrong option runs nothing. */
+typedef struct options { int script, interactive, did_something; } options;
+
+static int takes_value(const char *option) { return strncmp(option, "-e", 2) == 0 || strncmp(option, "-l", 2) == 0; }
+
+static int read_options(options *o, char **argv) {
+  int i = 1;
+  for (; argv[i] && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+    if (strcmp(argv[i], "--") == 0) {
+      i++;
+      break;
+    }
+    if (takes_value(argv[i])) {
+      const char *option = argv[i];
+      if (option[2] == '\0' && !argv[++i]) return usage_error(option, "a value must follow");
+      o->did_something = 1;
+    } else if (strcmp(argv[i], "-i") == 0) {
+      o->interactive = 1;
+    } else if (strcmp(argv[i], "-v") == 0) {
+      show_engine_frames = 1;
+    } else {
+      return usage_error(argv[i], "unknown option");
+    }
+  }
+  o->script = argv[i] ? i : 0;
+  return 0;
+}
+
+static int run_options(lua_State *L, char **argv, int end) {
+  int code = 0;
+  for (int i = 1; i != end && argv[i] && code == 0; i++) {
+    if (!takes_value(argv[i])) continue;
+    char kind = argv[i][1];
+    const char *value = argv[i][2] ? argv[i] + 2 : argv[++i];
+    code = kind == 'e' ? run_code(L, value) : require_global(L, value);
+  }
+  return code;
+}
+
+static int is_word(const char *text, const char *word) { return text && strcmp(text, word) == 0; }
+
+static int run_all(lua_State *L, int argc, char **argv) {
+  options o = { 0 };
+  if (is_word(argv[1], "--version")) return print_version(L);
+  if (is_word(argv[1], "--help") || is_word(argv[1], "help")) return printf("%s%s", USAGE, HELP) < 0;
+  int code = read_options(&o, argv);
+  if (code) return code;
+  int is_file = o.script && strcmp(argv[o.script], "-") != 0;
+  set_path(L, is_file ? argv[o.script] : NULL);
+  set_arg(L, argc, argv, o.script);
+  code = run_options(L, argv, o.script ? o.script : -1);
+  if (code) return code;
+  if (o.script && is_word(argv[o.script], "doctor")) return run_command(L, "vega.doctor", argv + o.script + 1);
+  if (o.script && is_word(argv[o.script], "repl")) return run_command(L, "vega.repl", argv + o.script + 1);
+  if (o.script) code = run_script(L, argv, o.script);
+  else if (!o.did_something && !o.interactive) {
+    if (isatty(STDIN_FILENO)) o.interactive = 1;
+    else code = run_script(L, (char *[]){ (char *)"-", NULL }, 0);
+  }
+  if (code == 0 && o.interactive) code = run_command(L, "vega.repl", argv + argc);
+  return code;
+}
+
+int main(int argc, char **argv) {
+  setlocale(LC_ALL, "");
+  setlocale(LC_NUMERIC, "C");  /* or Lua would read 0.5 as 0 in half of Europe */
+  lua_State *L = luaL_newstate();
+  if (!L) {
+    fputs("vega-lua: not enough memory\n", stderr);
+    return EXIT_FAILURE;
+  }
+  watch_signals(L);
+  lua_pushcfunction(L, open_libraries);
+  int code = lua_pcall(L, 0, 0, 0) != LUA_OK ? report(L) : run_all(L, argc, argv);
+  lua_sethook(L, NULL, 0, 0);
+  lua_close(L);
+  if (fflush(stdout) != 0 && code == 0) code = EXIT_FAILURE;
+  return code;
+}
