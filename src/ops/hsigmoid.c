@@ -1,0 +1,16 @@
+/* hsigmoid: relu6(x + 3) / 6. */
+#include "kernels/activation.h"
+#include "ops/same_shape.h"
+
+static vg_status forward(vg_tensor *out, vg_call *c) {
+  vg_act_forward(out, c->in[0], VG_ACT_HSIGMOID, 0);
+  return VG_OK;
+}
+static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
+  (void)add;
+  return vg_act_backward(din[0], dout, c->in[0], VG_ACT_HSIGMOID, 0);
+}
+const vg_op vg_op_hsigmoid = {
+  .name = "hsigmoid", .doc = "x -> relu6(x + 3) / 6", .min_in = 1, .max_in = 1, .flags = 0, .keeps_in = 1,
+  .shape = vg_same_shape, .forward = forward, .backward = backward, .macs = vg_op_zero_macs,
+};
