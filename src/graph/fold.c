@@ -1,0 +1,155 @@
+/* Batch norm with fixed statistics is an affine map of each channel; after a convolution or linear layer it is a change of its numbers:
+ *   scale = gamma / sqrt(var + eps),  w' = w * scale,  b' = (b - mean) * scale + beta */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/graph.h"
+
+typedef struct fold {
+  const vg_graph *old;
+  vg_graph *new;
+  int *map;            /* old node -> new node, -1 not yet */
+  int *norm;           /* old convolution -> the batch norm folded into it, -1 none */
+  int *source;         /* new parameter or buffer -> the old node whose value it takes */
+} fold;
+
+static double arg_of(const vg_node *d, const char *name) {
+  for (int i = 0; i < vg_op_n_args(d->op); i++)
+    if (strcmp(d->op->args[i].name, name) == 0) return d->arg[i];
+  return 0;
+}
+
+static const char *word_of(char out[32], const vg_node *d, const char *name) {
+  for (int i = 0; i < vg_op_n_args(d->op); i++) {
+    const vg_arg *a = &d->op->args[i];
+    if (strcmp(a->name, name) != 0 || !a->words) continue;
+    const char *w = a->words;
+    for (int k = (int)d->arg[i]; k > 0; k--) w = strchr(w, ' ') + 1;
+    snprintf(out, 32, "%.*s", (int)strcspn(w, " "), w);
+    return out;
+  }
+  return strcpy(out, "none");
+}
+
+static bool is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
+
+static void find_norms(fold *f) {
+  const vg_graph *g = f->old;
+  for (int i = 0; i < g->n; i++) f->map[i] = f->norm[i] = -1;
+  for (int i = 0; i < g->n; i++) {
+    const vg_node *bn = &g->nodes[i];
+    if (!is_op(bn, "batch_norm")) continue;
+    int conv = bn->in[0], readers = 0;
+    if (!is_op(&g->nodes[conv], "conv2d") && !is_op(&g->nodes[conv], "linear")) continue;
+    for (int k = 0; k < g->n; k++)
+      for (int j = 0; g->nodes[k].kind == VG_NODE_OP && j < g->nodes[k].n_in; j++) readers += g->nodes[k].in[j] == conv;
+    if (readers == 1 && conv != g->output) f->norm[conv] = i;
+  }
+}
+
+/* Parameters are brought over when an operator first reads them: those of folded norms never are. */
+static vg_status bring(int *id, fold *f, int old) {
+  const vg_node *d = &f->old->nodes[old];
+  if (f->map[old] < 0) {
+    if (d->kind == VG_NODE_PARAM) VG_TRY(vg_graph_param(&f->map[old], f->new, d->name, &d->shape, VG_INIT_ZEROS, 1, d->decays));
+    else VG_TRY(vg_graph_buffer(&f->map[old], f->new, d->name, &d->shape, 0));
+    f->source[f->map[old]] = old;
+  }
+  *id = f->map[old];
+  return VG_OK;
+}
+
+static vg_status add_op(int *id, fold *f, int old) {
+  const vg_node *d = &f->old->nodes[old];
+  int in[VG_MAX_IN], n_in = d->n_in;
+  for (int i = 0; i < d->n_in; i++) {
+    in[i] = -1;
+    if (d->in[i] >= 0) VG_TRY(bring(&in[i], f, d->in[i]));
+  }
+  if (f->norm[old] >= 0 && (n_in < 3 || in[2] < 0)) {
+    char name[256];
+    int64_t channels = f->old->nodes[d->in[1]].shape.dim[0];
+    snprintf(name, sizeof name, "%s.folded_bias", d->name);
+    VG_TRY(vg_graph_param(&in[2], f->new, name, &VG_SHAPE(channels), VG_INIT_ZEROS, 1, false));
+    f->source[in[2]] = -1;
+    n_in = 3;
+  }
+  return vg_graph_op(id, f->new, d->name, d->op, in, n_in, d->arg);
+}
+
+static vg_status add_activation(int *id, fold *f, int bn, int x) {
+  char word[32], name[256];
+  const vg_node *d = &f->old->nodes[bn];
+  *id = x;
+  if (strcmp(word_of(word, d, "act"), "none") == 0) return VG_OK;
+  const vg_op *op = vg_op_find(word);
+  if (!op) return vg_fail(VG_EARG, "fold: '%s' is not an operator", word);
+  snprintf(name, sizeof name, "%s.%s", d->name, word);
+  return vg_graph_op(id, f->new, name, op, &x, 1, NULL);
+}
+
+static vg_status copy_structure(fold *f) {
+  for (int i = 1; i < f->old->n; i++) {
+    const vg_node *d = &f->old->nodes[i];
+    if (d->kind != VG_NODE_OP) continue;
+    bool is_folded = is_op(d, "batch_norm") && f->norm[d->in[0]] == i;
+    if (is_folded) VG_TRY(add_activation(&f->map[i], f, i, f->map[d->in[0]]));
+    else VG_TRY(add_op(&f->map[i], f, i));
+  }
+  return vg_graph_set_output(f->new, f->map[f->old->output]);
+}
+
+static vg_status copy_values(fold *f) {
+  for (int i = 1; i < f->new->n; i++) {
+    vg_node *d = &f->new->nodes[i];
+    if (d->kind != VG_NODE_OP && f->source[i] >= 0) VG_TRY(vg_tensor_assign(d->tensor, f->old->nodes[f->source[i]].tensor));
+  }
+  return VG_OK;
+}
+
+static void scale_weights(fold *f, int conv) {
+  const vg_node *bn = &f->old->nodes[f->norm[conv]];
+  const vg_node *y = &f->new->nodes[f->map[conv]];
+  vg_tensor *w = f->new->nodes[y->in[1]].tensor, *b = f->new->nodes[y->in[2]].tensor;
+  const vg_tensor *mean = f->old->nodes[bn->in[1]].tensor, *var = f->old->nodes[bn->in[2]].tensor;
+  const vg_tensor *gamma = bn->n_in > 3 && bn->in[3] >= 0 ? f->old->nodes[bn->in[3]].tensor : NULL;
+  const vg_tensor *beta = bn->n_in > 4 && bn->in[4] >= 0 ? f->old->nodes[bn->in[4]].tensor : NULL;
+  int64_t channels = w->shape.dim[0], per = vg_tensor_count(w) / channels;
+  double eps = arg_of(bn, "eps");
+  for (int64_t c = 0; c < channels; c++) {
+    double scale = (gamma ? vg_tensor_get(gamma, c) : 1) / sqrt(vg_tensor_get(var, c) + eps);
+    for (int64_t i = 0; i < per; i++) vg_f32(w)[c * per + i] = (float)(vg_f32(w)[c * per + i] * scale);
+    vg_f32(b)[c] = (float)((vg_f32(b)[c] - vg_tensor_get(mean, c)) * scale + (beta ? vg_tensor_get(beta, c) : 0));
+  }
+}
+
+vg_status vg_graph_fold(vg_graph **out, const vg_graph *g) {
+  vg_status status;
+  if (g->output < 0 || !g->values) return vg_fail(VG_EARG, "fold: the graph has no output or no parameters yet");
+  fold f = { .old = g };
+  vg_shape input = { .rank = g->nodes[0].shape.rank - 1 };
+  memcpy(input.dim, g->nodes[0].shape.dim + 1, (size_t)input.rank * sizeof *input.dim);
+  size_t bytes = (size_t)(2 * g->n + 2) * sizeof(int);
+  VG_TRY(vg_graph_new(&f.new, &input));
+  VG_GOTO(vg_alloc_zero((void **)&f.map, bytes));
+  VG_GOTO(vg_alloc_zero((void **)&f.norm, bytes));
+  VG_GOTO(vg_alloc_zero((void **)&f.source, bytes));
+  find_norms(&f);
+  f.map[0] = 0;
+  VG_GOTO(copy_structure(&f));
+  VG_GOTO(vg_graph_materialise(f.new, 0));
+  VG_GOTO(copy_values(&f));
+  for (int i = 0; i < g->n; i++)
+    if (f.norm[i] >= 0) scale_weights(&f, i);
+  VG_GOTO(vg_graph_set_precision(f.new, g->precision));
+  *out = f.new;
+  f.new = NULL;
+done:
+  vg_free(f.map);
+  vg_free(f.norm);
+  vg_free(f.source);
+  vg_graph_free(f.new);
+  return status;
+}

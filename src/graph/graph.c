@@ -1,0 +1,264 @@
+#include "graph/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
+  vg_graph *g = NULL;
+  if (input->rank < 1 || input->rank >= VG_MAX_RANK) return vg_fail(VG_EARG, "graph: the input of one sample has 1 to %d axes, got %d", VG_MAX_RANK - 1, input->rank);
+  VG_TRY(VG_NEW(&g));
+  g->output = -1;
+  vg_status s = vg_realloc((void **)&g->nodes, 64 * sizeof *g->nodes);
+  char *name = NULL;
+  if (s == VG_OK) s = vg_alloc_zero((void **)&name, 8);
+  if (s != VG_OK) {
+    vg_graph_free(g);
+    return s;
+  }
+  g->room = 64;
+  vg_node *in = &g->nodes[g->n++];
+  memset(in, 0, sizeof *in);
+  in->name = strcpy(name, "input");
+  in->shape.rank = input->rank + 1;
+  in->shape.dim[0] = 1;
+  memcpy(in->shape.dim + 1, input->dim, (size_t)input->rank * sizeof *input->dim);
+  *out = g;
+  return VG_OK;
+}
+
+void vg_graph_free(vg_graph *g) {
+  if (!g) return;
+  for (int i = 0; i < g->n; i++) {
+    vg_free(g->nodes[i].name);
+    vg_tensor_release(g->nodes[i].tensor);
+  }
+  vg_free(g->nodes);
+  vg_tensor_release(g->values);
+  vg_tensor_release(g->grads);
+  vg_tensor_release(g->shadow);
+  vg_free(g);
+}
+
+static vg_status check_name(const vg_graph *g, const char *name) {
+  for (int i = 0; i < g->n; i++)
+    if (strcmp(g->nodes[i].name, name) == 0) return vg_fail(VG_EARG, "graph: the name '%s' is taken", name);
+  return VG_OK;
+}
+
+/* Opens node g->n with a copy of `name`; the caller fills it and counts it in. */
+static vg_status open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind) {
+  VG_TRY(check_name(g, name));
+  if (g->n == g->room) {
+    VG_TRY(vg_realloc((void **)&g->nodes, 2 * (size_t)g->room * sizeof *g->nodes));
+    g->room *= 2;
+  }
+  vg_node *d = &g->nodes[g->n];
+  memset(d, 0, sizeof *d);
+  d->kind = kind;
+  VG_TRY(vg_alloc((void **)&d->name, strlen(name) + 1));
+  strcpy(d->name, name);
+  *out = d;
+  return VG_OK;
+}
+
+vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape *shape, vg_init init, int64_t fan, bool decays) {
+  vg_node *d;
+  if (g->values) return vg_fail(VG_EARG, "graph: parameter '%s' comes after the arena was made", name);
+  VG_TRY(open_node(&d, g, name, VG_NODE_PARAM));
+  d->shape = *shape;
+  d->init = init;
+  d->fan = fan > 0 ? fan : 1;
+  d->decays = decays;
+  d->offset = g->n_params;
+  g->n_params += vg_shape_count(shape);
+  *id = g->n++;
+  return VG_OK;
+}
+
+vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape *shape, double fill) {
+  vg_node *d;
+  VG_TRY(open_node(&d, g, name, VG_NODE_BUFFER));
+  d->shape = *shape;
+  d->fill = fill;
+  *id = g->n++;
+  return VG_OK;
+}
+
+/* The shape rule of `d` on tensors without data. */
+static vg_status infer(vg_node *d, const vg_graph *g) {
+  vg_call c = { .op = d->op, .n_in = d->n_in };
+  vg_tensor ghosts[VG_MAX_IN];
+  memset(ghosts, 0, sizeof ghosts);
+  memcpy(c.arg, d->arg, sizeof c.arg);
+  for (int i = 0; i < d->n_in; i++) {
+    if (d->in[i] < 0) continue;
+    ghosts[i].shape = g->nodes[d->in[i]].shape;
+    ghosts[i].dtype = g->nodes[d->in[i]].dtype;
+    c.in[i] = &ghosts[i];
+  }
+  VG_TRY(vg_op_check(&c));
+  return d->op->shape(&d->shape, &d->dtype, &c);
+}
+
+vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg) {
+  vg_node *d;
+  if (n_in > VG_MAX_IN) return vg_fail(VG_EARG, "%s: at most %d inputs, got %d", op->name, VG_MAX_IN, n_in);
+  for (int i = 0; i < n_in; i++)
+    if (in[i] >= g->n || in[i] < -1) return vg_fail(VG_EARG, "%s: input %d is not a node of this graph", op->name, i + 1);
+  VG_TRY(open_node(&d, g, name, VG_NODE_OP));
+  d->op = op;
+  d->n_in = n_in;
+  memcpy(d->in, in, (size_t)n_in * sizeof *in);
+  vg_call defaults = { 0 };
+  vg_op_defaults(&defaults, op);
+  memcpy(d->arg, arg ? arg : defaults.arg, sizeof d->arg);
+  vg_status s = infer(d, g);
+  if (s != VG_OK) {
+    vg_free(d->name);
+    return s;
+  }
+  for (int i = 0; i < n_in; i++)
+    if (in[i] >= 0) g->nodes[in[i]].last_use = g->n;
+  *id = g->n++;
+  return VG_OK;
+}
+
+vg_status vg_graph_set_output(vg_graph *g, int id) {
+  if (id < 0 || id >= g->n) return vg_fail(VG_EARG, "graph: the output is not a node of this graph");
+  g->output = id;
+  return VG_OK;
+}
+
+/* --- parameters ------------------------------------------------------------------------------------------------------------------- */
+
+static void draw(const vg_node *d, uint64_t seed, int index) {
+  vg_rng rng = vg_rng_at(seed, vg_rng_stream("init", 4, index));
+  size_t n = (size_t)vg_shape_count(&d->shape);
+  float *v = vg_f32(d->tensor), bound = 1.0f / sqrtf((float)d->fan);
+  switch (d->init) {
+    case VG_INIT_ZEROS: vg_tensor_fill(d->tensor, 0); break;
+    case VG_INIT_ONES: vg_tensor_fill(d->tensor, 1); break;
+    case VG_INIT_KAIMING_NORMAL: vg_rng_fill_normal(&rng, v, n, 0, sqrtf(2.0f / (float)d->fan)); break;
+    case VG_INIT_UNIFORM: vg_rng_fill_uniform(&rng, v, n, -bound, bound); break;
+  }
+}
+
+static vg_status allocate(vg_graph *g) {
+  if (!g->values) VG_TRY(vg_tensor_zeros(&g->values, VG_F32, &VG_SHAPE(g->n_params)));
+  for (int i = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    if (d->tensor) continue;
+    if (d->kind == VG_NODE_BUFFER) VG_TRY(vg_tensor_new(&d->tensor, VG_F32, &d->shape));
+    if (d->kind == VG_NODE_PARAM) {
+      VG_TRY(vg_tensor_view(&d->tensor, g->values, d->offset, &d->shape));
+      d->tensor->wants_grad = true;
+    }
+  }
+  return VG_OK;
+}
+
+vg_status vg_graph_materialise(vg_graph *g, uint64_t seed) {
+  VG_TRY(allocate(g));
+  for (int i = 0, p = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    if (d->kind == VG_NODE_BUFFER) vg_tensor_fill(d->tensor, d->fill);
+    if (d->kind == VG_NODE_PARAM) draw(d, seed, p++);
+  }
+  vg_graph_refresh_shadow(g);
+  return VG_OK;
+}
+
+vg_status vg_graph_prepare_training(vg_graph *g) {
+  if (!g->values) return vg_fail(VG_EARG, "graph: no parameters yet");
+  if (!g->grads) VG_TRY(vg_tensor_zeros(&g->grads, VG_F32, &VG_SHAPE(g->n_params)));
+  for (int i = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    if (d->kind == VG_NODE_PARAM && !d->tensor->grad) VG_TRY(vg_tensor_view(&d->tensor->grad, g->grads, d->offset, &d->shape));
+  }
+  vg_graph_zero_grads(g);
+  return VG_OK;
+}
+
+/* Weights are read in bf16; vectors (norms, biases) stay f32, as the operators want them. */
+static bool has_shadow(const vg_node *d) { return d->kind == VG_NODE_PARAM && d->shape.rank >= 2; }
+
+vg_status vg_graph_set_precision(vg_graph *g, vg_dtype precision) {
+  if (precision != VG_F32 && precision != VG_BF16) return vg_fail(VG_EARG, "graph: precision is f32 or bf16, got %s", vg_dtype_name(precision));
+  if (!g->values) return vg_fail(VG_EARG, "graph: no parameters yet");
+  if (precision == VG_BF16 && !g->shadow) VG_TRY(vg_tensor_new(&g->shadow, VG_BF16, &VG_SHAPE(g->n_params)));
+  for (int i = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    if (!has_shadow(d)) continue;
+    if (precision == VG_BF16 && !d->tensor->shadow) VG_TRY(vg_tensor_view(&d->tensor->shadow, g->shadow, d->offset, &d->shape));
+    if (precision == VG_F32) {
+      vg_tensor_release(d->tensor->shadow);
+      d->tensor->shadow = NULL;
+    }
+  }
+  g->precision = precision;
+  vg_graph_refresh_shadow(g);
+  return VG_OK;
+}
+
+void vg_graph_refresh_shadow(vg_graph *g) {
+  if (g->precision != VG_BF16 || !g->shadow) return;
+  vg_status s = vg_tensor_assign(g->shadow, g->values);
+  (void)s;                                       /* equal counts by construction */
+}
+
+void vg_graph_zero_grads(vg_graph *g) {
+  for (int i = 0; i < g->n; i++)
+    if (g->nodes[i].kind == VG_NODE_PARAM && g->nodes[i].tensor) g->nodes[i].tensor->grad_stale = true;
+}
+
+/* --- run -------------------------------------------------------------------------------------------------------------------------- */
+
+static vg_status check_input(const vg_graph *g, const vg_tensor *x) {
+  vg_shape want = g->nodes[0].shape;
+  char a[VG_SHAPE_TEXT], b[VG_SHAPE_TEXT];
+  if (g->output < 0) return vg_fail(VG_EARG, "graph: no output set");
+  if (!g->values) return vg_fail(VG_EARG, "graph: no parameters yet");
+  want.dim[0] = x->shape.dim[0];
+  if (x->shape.rank >= 1 && vg_shape_is_equal(&want, &x->shape) && (x->dtype == VG_F32 || x->dtype == VG_BF16)) return VG_OK;
+  want.dim[0] = -1;
+  return vg_fail(VG_ESHAPE, "graph: input %s expected as f32 (-1 = any batch), got %s %s", vg_shape_text(a, &want), vg_dtype_name(x->dtype), vg_shape_text(b, &x->shape));
+}
+
+static vg_status run_node(vg_tensor **value, vg_graph *g, int i, const vg_run_opts *o) {
+  vg_node *d = &g->nodes[i];
+  vg_call c = { .op = d->op, .n_in = d->n_in, .train = o->train, .rng = o->rng };
+  c.rng.stream += (uint64_t)i;
+  memcpy(c.arg, d->arg, sizeof c.arg);
+  for (int k = 0; k < d->n_in; k++)
+    if (d->in[k] >= 0) c.in[k] = value[d->in[k]];
+  VG_TRY(vg_tape_apply(&value[i], o->tape, &c));
+  for (int k = 0; k < d->n_in; k++) {
+    int in = d->in[k];
+    if (in < 0 || g->nodes[in].last_use > i || in == g->output) continue;
+    vg_tensor_release(value[in]);
+    value[in] = NULL;
+  }
+  return VG_OK;
+}
+
+vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_opts *opts) {
+  vg_status status;
+  vg_run_opts o = opts ? *opts : (vg_run_opts){ 0 };
+  vg_tensor **value = NULL;
+  VG_TRY(check_input(g, x));
+  VG_TRY(vg_alloc_zero((void **)&value, (size_t)g->n * sizeof *value));
+  if (x->dtype == g->precision) value[0] = vg_tensor_retain(x);
+  else VG_GOTO(vg_tensor_cast(&value[0], x, g->precision));
+  for (int i = 1; i < g->n; i++) {
+    if (g->nodes[i].kind == VG_NODE_OP) VG_GOTO(run_node(value, g, i, &o));
+    else value[i] = vg_tensor_retain(g->nodes[i].tensor);
+  }
+  *out = vg_tensor_retain(value[g->output]);
+  status = VG_OK;
+done:
+  for (int i = 0; i < g->n; i++) vg_tensor_release(value[i]);
+  vg_free(value);
+  return status;
+}
