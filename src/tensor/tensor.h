@@ -27,8 +27,7 @@ typedef struct vg_shape {
 int64_t vg_shape_count(const vg_shape *s);
 bool vg_shape_is_equal(const vg_shape *a, const vg_shape *b);
 vg_shape vg_shape_of(int rank, const int64_t *dim);
-#define VG_SHAPE(...) \
-  vg_shape_of((int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]){ __VA_ARGS__ })
+#define VG_SHAPE(...) ((vg_shape){ (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ } })
 enum { VG_SHAPE_TEXT = 96 };
 /* "[64, 32, 32, 3]" into the caller's buffer, which is returned: fit for error messages. */
 const char *vg_shape_text(char text[VG_SHAPE_TEXT], const vg_shape *s);
