@@ -1,0 +1,42 @@
+# Lua tests and the targets check and lint.
+
+# One ctest per spec; busted runs inside vega-lua. The wildcard makes a new spec a new test.
+if(TARGET vega-lua)
+  file(GLOB SPECS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/spec/*_spec.lua)
+  foreach(file ${SPECS})
+    get_filename_component(name ${file} NAME_WE)
+    add_test(NAME ${name} COMMAND vega-lua ${CMAKE_SOURCE_DIR}/tests/run_spec ${file} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    if(VEGA_SANITIZE)  # Debian's own libraries keep small things until the end
+      set_tests_properties(${name} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+    endif()
+  endforeach()
+  install(TARGETS vega-lua RUNTIME DESTINATION bin)
+  install(DIRECTORY lua searchspaces DESTINATION share/vega-lua)
+endif()
+
+find_program(LUACHECK luacheck)
+if(LUACHECK)
+  set(LUACHECK_COMMAND ${LUACHECK} --no-color --no-cache -q lua tests examples scripts searchspaces tests/run_spec)
+  add_test(NAME luacheck COMMAND ${LUACHECK_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_custom_target(lint_lua COMMAND ${LUACHECK_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} VERBATIM)
+endif()
+
+find_program(CPPCHECK cppcheck)
+if(CPPCHECK)
+  add_custom_target(lint_c
+    COMMAND ${CPPCHECK} --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr
+      --suppress=missingIncludeSystem --library=gnu -D_GNU_SOURCE -DVG_ISA=avx2 -I src src
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} VERBATIM)
+endif()
+
+add_custom_target(lint)
+foreach(part lint_lua lint_c)
+  if(TARGET ${part})
+    add_dependencies(lint ${part})
+  endif()
+endforeach()
+add_custom_target(check COMMAND ${CMAKE_CTEST_COMMAND} --output-on-failure WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
+if(TARGET vega-lua)
+  add_dependencies(check vega-lua)
+endif()

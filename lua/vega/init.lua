@@ -1,0 +1,74 @@
+--- The face of vega-lua. A member is loaded when it is first used: `vega.study` requires "vega.study", `vega.tensor` the engine's.
+local core = require "vega.core"
+
+local vega = { version = core.sys.versions().vega }
+
+-- Members written in Lua, by the module that holds them.
+local MODULES = {
+  data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", report = "vega.report",
+  space = "vega.space", strategy = "vega.strategy", study = "vega.study", train = "vega.train",
+}
+-- Members that a module may wrap and that the engine has otherwise.
+local ENGINE = { "cost", "graph", "io", "json", "op", "pareto", "rng", "store", "sys", "tape", "tensor", "train" }
+
+--- Sets the number of threads of the whole process when given, and returns it.
+function vega.threads(n) return core.sys.threads(n) end
+
+--- Edit distance, for "did you mean".
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      local best = math.min(diagonal + (same and 0 or 1), row[j] + 1, row[j - 1] + 1)
+      diagonal, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+--- The word of the list nearest to `word`, or nil when none is near.
+function vega.nearest(word, list)
+  local best, least = nil, math.min(4, #word)
+  for _, known in ipairs(list) do
+    local d = distance(word, known)
+    if d < least then best, least = known, d end
+  end
+  return best
+end
+
+--- Names of all members, sorted: for completion and messages.
+function vega.members()
+  local set, names = {}, {}
+  for name in pairs(vega) do set[name] = true end
+  for name in pairs(MODULES) do set[name] = true end
+  for _, name in ipairs(ENGINE) do if core[name] then set[name] = true end end
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function has_file(module)
+  return package.loaded[module] ~= nil or package.preload[module] ~= nil or package.searchpath(module, package.path) ~= nil
+end
+
+local function load_member(_, name)
+  local module = type(name) == "string" and (MODULES[name] or "vega." .. name)
+  local value
+  if module and name:match "^[%a_][%w_]*$" and has_file(module) then
+    value = require(module)
+  elseif type(name) == "string" then
+    value = core[name]
+  end
+  if value == nil then
+    local near = type(name) == "string" and vega.nearest(name, vega.members())
+    error(("vega has no member '%s'%s"):format(tostring(name), near and ("; did you mean '%s'?"):format(near) or ""), 2)
+  end
+  vega[name] = value
+  return value
+end
+
+return setmetatable(vega, { __index = load_member })

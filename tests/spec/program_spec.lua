@@ -1,0 +1,112 @@
+local helper = require "spec.helper"
+
+describe("vega-lua", function()
+  it("runs a script with its arguments and ends with 0", function()
+    local code, out = helper.script("print(#arg, arg[1], ...)", "a 'b c'")
+    assert.equal(0, code)
+    assert.equal("2\ta\ta\tb c\n", out)
+  end)
+
+  it("ends a failed script with 1 and a traceback that ends at the user's line", function()
+    local code, _, err, path = helper.script "local r = require('vega.core').rng.new(1)\nlocal function f()\n  r:int(3, 1)\nend\nf()\n"
+    assert.equal(1, code)
+    assert.truthy(err:find("script.lua:3: bad argument", 1, true))
+    assert.falsy(err:find("[C]", 1, true))
+    assert.truthy(err:match("script%.lua:5: in the main chunk\n$"), path)
+  end)
+
+  it("blames the user's line, not the library's", function()
+    local code, _, err = helper.script "local vega = require 'vega'\nlocal x = vega.threds\n"
+    assert.equal(1, code)
+    assert.truthy(err:find("script.lua:2: vega has no member 'threds'; did you mean 'threads'?", 1, true), err)
+  end)
+
+  it("refuses an unknown option with 2, a usage line and the nearest one", function()
+    local code, out, err = helper.run "%s --vesion"
+    assert.equal(2, code)
+    assert.equal("", out)
+    assert.truthy(err:find("unknown option --vesion; did you mean --version?", 1, true))
+    assert.truthy(err:find("usage:", 1, true))
+    assert.equal(2, (helper.run "%s -e"))
+  end)
+
+  it("runs nothing when a later option is wrong", function()
+    local code, out = helper.run "%s -e 'print(1)' --nonsense"
+    assert.equal(2, code)
+    assert.equal("", out)
+  end)
+
+  it("names its libraries", function()
+    local code, out = helper.run "%s --version"
+    assert.equal(0, code)
+    assert.truthy(out:match "^vega%-lua %d+%.%d+%.%d+ %(Lua 5%.4%.%d+, oneDNN [%d.]+, OpenBLAS [%d.]+ %a+, SQLite [%d.]+; [%w_]+%)\n$", out)
+  end)
+
+  it("begins its help with two examples", function()
+    local code, out = helper.run "%s --help"
+    assert.equal(0, code)
+    assert.truthy(out:find("  vega-lua examples/quickstart.lua", 1, true))
+  end)
+
+  it("reads the script from standard input", function()
+    local code, out = helper.run "echo 'print(arg[0], ...)' | %s - x"
+    assert.equal(0, code)
+    assert.equal("-\tx\n", out)
+  end)
+
+  it("requires modules and runs code in order", function()
+    local code, out = helper.run "%s -e 'x = 1' -l vega -e 'print(x, vega.version)'"
+    assert.equal(0, code)
+    assert.truthy(out:match "^1\t%d+%.%d+%.%d+\n$")
+  end)
+
+  it("finds modules beside the script", function()
+    local path = helper.write(helper.scratch "main.lua", "print(require('beside_me').value)")
+    helper.write(path:match "^(.*)/" .. "/beside_me.lua", "return { value = 7 }")
+    local code, out = helper.run("%s " .. path)
+    assert.equal(0, code)
+    assert.equal("7\n", out)
+  end)
+
+  it("refuses bytecode", function()
+    local path = helper.scratch "code.luac"
+    local f = assert(io.open(path, "wb"))
+    f:write(string.dump(function() return 1 end))
+    f:close()
+    local code, _, err = helper.run("%s " .. path)
+    assert.equal(1, code)
+    assert.truthy(err:find("binary", 1, true))
+  end)
+
+  it("says which file cannot be opened", function()
+    local code, _, err = helper.run "%s /no/such/script.lua"
+    assert.equal(1, code)
+    assert.truthy(err:find("/no/such/script.lua", 1, true))
+  end)
+
+  it("takes exit code and message from an error table", function()
+    local code, _, err = helper.script "error { message = 'no trial succeeded', exit_code = 3 }"
+    assert.equal(3, code)
+    assert.equal("vega-lua: no trial succeeded\n", err)
+  end)
+
+  it("ends with 130 on Ctrl-C, with 75 when the work is saved", function()
+    local loop = "io.stderr:write('') while true do end"
+    local path = helper.write(helper.scratch "loop.lua", loop)
+    assert.equal(130, (helper.run("timeout -s INT 0.3 %s " .. path .. "; test $? = 124 || exit 9; timeout --preserve-status -s INT 0.3 %s " .. path)))
+    path = helper.write(helper.scratch "saved.lua", "require('vega.core').sys.resumable(true) " .. loop)
+    assert.equal(75, (helper.run("timeout --preserve-status -s INT 0.3 %s " .. path)))
+  end)
+
+  it("reads numbers with a point in any locale", function()
+    local code, out = helper.run "LC_ALL=de_DE.UTF-8 %s -e 'print(0.5 + tonumber(\"0.25\"))'"
+    assert.equal(0, code)
+    assert.equal("0.75\n", out)
+  end)
+
+  it("is silent when the reader of its output has gone", function()
+    local code, _, err = helper.run "%s -e 'for i = 1, 100000 do print(i) end' | head -1"
+    assert.equal(0, code)
+    assert.equal("", err)
+  end)
+end)
