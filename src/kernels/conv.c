@@ -1,0 +1,162 @@
+/* Convolution on oneDNN's primitives. Activations are described as channels-last and used where they are; the weights' layout is left to
+ * the library, and weights are reordered in each call (they are small, and a copy kept would go stale with each optimiser step). */
+#include "kernels/conv.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/threads.h"
+#include "kernels/gemm.h"
+#include "kernels/onednn.h"
+
+typedef enum direction { FORWARD = 1, BACKWARD_DATA, BACKWARD_WEIGHTS } direction;
+
+typedef struct problem {
+  const vg_conv_shape *s;
+  direction dir;
+  vg_dtype dtype, w_type;
+  bool bias;
+} problem;
+
+int64_t vg_conv_macs(const vg_conv_shape *s) { return s->n * s->ho * s->wo * s->co * (s->ci / s->groups) * s->kh * s->kw; }
+
+static vg_status describe_activations(vg__prim *p, const vg_conv_shape *s, dnnl_data_type_t type) {
+  dnnl_dims_t src = { s->n, s->ci, s->h, s->w }, dst = { s->n, s->co, s->ho, s->wo };
+  VG_TRY(vg__dnnl_check(dnnl_memory_desc_init_by_tag(&p->src, 4, src, type, dnnl_nhwc), "convolution input"));
+  return vg__dnnl_check(dnnl_memory_desc_init_by_tag(&p->dst, 4, dst, type, dnnl_nhwc), "convolution output");
+}
+
+static vg_status describe_weights(dnnl_memory_desc_t *d, const vg_conv_shape *s, dnnl_data_type_t type, bool any) {
+  int g = s->groups;
+  dnnl_dims_t dense = { s->co, s->ci, s->kh, s->kw }, grouped = { g, s->co / g, s->ci / g, s->kh, s->kw };
+  dnnl_format_tag_t tag = any ? dnnl_format_tag_any : g > 1 ? dnnl_gohwi : dnnl_ohwi;
+  return vg__dnnl_check(dnnl_memory_desc_init_by_tag(d, g > 1 ? 5 : 4, g > 1 ? grouped : dense, type, tag), "convolution weights");
+}
+
+static vg_status describe_operation(dnnl_convolution_desc_t *desc, const vg__prim *p, const problem *q, direction dir,
+                                    const dnnl_memory_desc_t *weights) {
+  const vg_conv_shape *s = q->s;
+  dnnl_dims_t strides = { s->stride_h, s->stride_w }, dil = { s->dil - 1, s->dil - 1 }, pad = { s->pad_h, s->pad_w };
+  dnnl_alg_kind_t direct = dnnl_convolution_direct;
+  dnnl_status_t status;
+  if (dir == FORWARD)
+    status = dnnl_dilated_convolution_forward_desc_init(desc, dnnl_forward_training, direct, &p->src, weights, q->bias ? &p->bias : NULL, &p->dst,
+                                                        strides, dil, pad, pad);
+  else if (dir == BACKWARD_DATA)
+    status = dnnl_dilated_convolution_backward_data_desc_init(desc, direct, &p->src, weights, &p->dst, strides, dil, pad, pad);
+  else
+    status = dnnl_dilated_convolution_backward_weights_desc_init(desc, direct, &p->src, weights, NULL, &p->dst, strides, dil, pad, pad);
+  return vg__dnnl_check(status, "describing a convolution");
+}
+
+static vg_status make_conv(vg__prim *p, const void *spec) {
+  const problem *q = spec;
+  dnnl_data_type_t type = vg__dnnl_type(q->dtype);
+  bool is_dw = q->dir == BACKWARD_WEIGHTS;
+  dnnl_primitive_attr_t attr = NULL;
+  dnnl_primitive_desc_t hint = NULL, pd = NULL;
+  dnnl_convolution_desc_t desc;
+  dnnl_memory_desc_t any, any_hint;
+  dnnl_dims_t bias_dims = { q->s->co };
+  vg_status status = VG_OK;
+  VG_GOTO(vg__dnnl_attr(&attr));
+  VG_GOTO(describe_activations(p, q->s, type));
+  VG_GOTO(describe_weights(&p->user_weights, q->s, vg__dnnl_type(q->w_type), false));
+  VG_GOTO(describe_weights(&any, q->s, is_dw ? dnnl_f32 : type, true));
+  VG_GOTO(describe_weights(&any_hint, q->s, type, true));
+  VG_GOTO(vg__dnnl_check(dnnl_memory_desc_init_by_tag(&p->bias, 1, bias_dims, dnnl_f32, dnnl_a), "convolution bias"));
+  if (q->dir != FORWARD) {      /* backward primitives ask for a forward one as a hint */
+    VG_GOTO(describe_operation(&desc, p, q, FORWARD, &any_hint));
+    VG_GOTO(vg__prim_create(NULL, &hint, &desc, NULL, attr));
+  }
+  VG_GOTO(describe_operation(&desc, p, q, q->dir, &any));
+  VG_GOTO(vg__prim_create(&p->main, &pd, &desc, hint, attr));
+  p->weights = *dnnl_primitive_desc_query_md(pd, is_dw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+  p->scratch = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+  p->writes_weights = is_dw;
+  VG_GOTO(is_dw ? vg__prim_add_side(p, &p->weights, &p->user_weights) : vg__prim_add_side(p, &p->user_weights, &p->weights));
+done:
+  if (pd) dnnl_primitive_desc_destroy(pd);
+  if (hint) dnnl_primitive_desc_destroy(hint);
+  if (attr) dnnl_primitive_attr_destroy(attr);
+  return status;
+}
+
+static vg_status get_conv(vg__prim **out, const problem *q) {
+  const vg_conv_shape *s = q->s;
+  vg__prim_key key = { { 'c', q->dir, q->dtype, q->w_type, q->bias, s->n, s->h, s->w, s->ci, s->ho, s->wo, s->co, s->kh, s->kw, s->stride_h,
+                         s->stride_w, s->pad_h, s->pad_w, s->dil, s->groups, vg_threads() } };
+  return vg__prim_get(out, &key, make_conv, q);
+}
+
+/* Runs one direction; `w` is read, or written when the direction is BACKWARD_WEIGHTS. `src` and `dst` are the gradients where these are meant. */
+static vg_status run(const problem *q, void *src, void *dst, void *w, const float *bias) {
+  static const int SRC[] = { 0, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, DNNL_ARG_SRC };
+  static const int WEIGHTS[] = { 0, DNNL_ARG_WEIGHTS, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS };
+  static const int DST[] = { 0, DNNL_ARG_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_DST };
+  vg__prim *p = NULL;
+  void *own = NULL;
+  vg_status status = VG_OK;
+  VG_TRY(get_conv(&p, q));
+  if (p->side) {
+    VG_GOTO(vg_block_get(&own, dnnl_memory_desc_get_size(&p->weights)));
+    if (!p->writes_weights) VG_GOTO(vg__prim_run_side(p, own, w));
+  }
+  const vg__prim_arg args[] = { { SRC[q->dir], &p->src, src }, { WEIGHTS[q->dir], &p->weights, own ? own : w }, { DST[q->dir], &p->dst, dst },
+                                { DNNL_ARG_BIAS, &p->bias, (void *)bias } };
+  VG_GOTO(vg__prim_run(p, q->bias ? 4 : 3, args));
+  if (own && p->writes_weights) VG_GOTO(vg__prim_run_side(p, w, own));
+done:
+  vg_block_put(own);
+  vg__prim_release(p);
+  return status;
+}
+
+/* bf16 activations where the CPU cannot: f32 copies of both, the result converted back. The written one need not be copied in. */
+static vg_status run_through_f32(const problem *q, void *src, void *dst, void *w, const float *bias) {
+  int64_t n_src = q->s->n * q->s->h * q->s->w * q->s->ci, n_dst = q->s->n * q->s->ho * q->s->wo * q->s->co;
+  int64_t n_w = q->s->co * q->s->kh * q->s->kw * (q->s->ci / q->s->groups);
+  problem f = *q;
+  float *fs = NULL, *fd = NULL, *fw = NULL;
+  vg_status status = VG_OK;
+  f.dtype = f.w_type = VG_F32;
+  VG_GOTO(vg_block_get((void **)&fs, (size_t)n_src * sizeof *fs));
+  VG_GOTO(vg_block_get((void **)&fd, (size_t)n_dst * sizeof *fd));
+  VG_GOTO(vg_block_get((void **)&fw, (size_t)n_w * sizeof *fw));
+  if (q->dir != BACKWARD_DATA) vg_convert(VG_F32, fs, VG_BF16, src, n_src);
+  if (q->dir != FORWARD) vg_convert(VG_F32, fd, VG_BF16, dst, n_dst);
+  if (q->dir != BACKWARD_WEIGHTS) vg_convert(VG_F32, fw, q->w_type, w, n_w);
+  VG_GOTO(run(&f, fs, fd, fw, bias));
+  if (q->dir == FORWARD) vg_convert(VG_BF16, dst, VG_F32, fd, n_dst);
+  if (q->dir == BACKWARD_DATA) vg_convert(VG_BF16, src, VG_F32, fs, n_src);
+  if (q->dir == BACKWARD_WEIGHTS) vg_convert(q->w_type, w, VG_F32, fw, n_w);
+done:
+  vg_block_put(fs);
+  vg_block_put(fd);
+  vg_block_put(fw);
+  return status;
+}
+
+static vg_status dispatch(const problem *q, void *src, void *dst, void *w, const float *bias) {
+  if (q->dtype == VG_BF16 && !vg__dnnl_has_bf16()) return run_through_f32(q, src, dst, w, bias);
+  if (q->dtype == VG_F32 && q->w_type == VG_BF16 && !vg__dnnl_has_bf16()) {
+    return vg_fail(VG_EBACKEND, "conv2d: bf16 weights with f32 activations need a CPU with AVX512");
+  }
+  return run(q, src, dst, w, bias);
+}
+
+vg_status vg_conv_forward(const vg_conv_shape *s, vg_dtype dtype, void *dst, const void *src, vg_dtype w_type, const void *w,
+                          const float *bias) {
+  problem q = { s, FORWARD, dtype, w_type, bias != NULL };
+  return dispatch(&q, (void *)src, dst, (void *)w, bias);
+}
+
+vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w) {
+  problem q = { s, BACKWARD_DATA, dtype, w_type, false };
+  return dispatch(&q, dsrc, (void *)ddst, (void *)w, NULL);
+}
+
+vg_status vg_conv_backward_weights(const vg_conv_shape *s, vg_dtype dtype, vg_dtype dw_type, void *dw, const void *src, const void *ddst) {
+  problem q = { s, BACKWARD_WEIGHTS, dtype, dw_type, false };
+  return dispatch(&q, (void *)src, (void *)ddst, dw, NULL);
+}
