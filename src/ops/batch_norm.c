@@ -1,0 +1,132 @@
+/* batch_norm: normalisation over all axes but the last, with the activation that follows. arXiv:1502.03167.
+ * Training: mean and biased variance of the batch; running = (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch.
+ * Evaluation, or frozen: the running statistics, and the gradient of an affine map. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "kernels/norm.h"
+#include "ops/norm_args.h"
+#include "ops/same_shape.h"
+
+enum { X, MEAN, VAR, GAMMA, BETA };
+enum { EPS, MOMENTUM, ACT, FROZEN };
+static const vg_arg ARGS[] = {
+  { .name = "eps", .def = 1e-5, .min = 0, .max = 1 },
+  { .name = "momentum", .def = 0.1, .min = 0, .max = 1 },
+  { .name = "act", .words = VG_ACT_WORDS },
+  { .name = "frozen", .max = 1, .integer = true },
+  { 0 }
+};
+
+static bool uses_batch(const vg_call *c) { return c->train && c->arg[FROZEN] == 0; }
+
+static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
+  VG_TRY(vg_same_shape(out, dtype, c));
+  if (out->rank < 2) return vg_fail(VG_ESHAPE, "batch_norm: x needs at least 2 axes, got %d", out->rank);
+  VG_TRY(vg_norm_check_vector(c, MEAN, "running_mean", true));
+  VG_TRY(vg_norm_check_vector(c, VAR, "running_var", true));
+  VG_TRY(vg_norm_check_vector(c, GAMMA, "gamma", false));
+  VG_TRY(vg_norm_check_vector(c, BETA, "beta", false));
+  vg_map m = vg_norm_map(c->in[X]);
+  if (uses_batch(c) && m.rows < 2)
+    return vg_fail(VG_ESHAPE, "batch_norm: training needs at least 2 values per channel, got %lld", (long long)m.rows);
+  return VG_OK;
+}
+
+static void move_running(vg_tensor *running, const float *batch, double correction, double momentum) {
+  float *r = vg_f32(running);
+  for (int64_t i = 0, n = vg_tensor_count(running); i < n; i++)
+    r[i] = (float)((1 - momentum) * r[i] + momentum * correction * batch[i]);
+}
+
+/* stats [2, C]: mean, then inverse deviation. */
+static vg_status find_stats(float *stats, vg_call *c) {
+  vg_map m = vg_norm_map(c->in[X]);
+  float *mean = stats, *istd = stats + m.channels;
+  if (uses_batch(c)) {
+    VG_TRY(vg_norm_stats(mean, istd, vg_tensor_data(c->in[X]), &m));
+    move_running(c->in[MEAN], mean, 1, c->arg[MOMENTUM]);
+    move_running(c->in[VAR], istd, (double)m.rows / (double)(m.rows - 1), c->arg[MOMENTUM]);
+  }
+  for (int64_t i = 0; i < m.channels; i++) {
+    if (!uses_batch(c)) {
+      mean[i] = vg_f32(c->in[MEAN])[i];
+      istd[i] = vg_f32(c->in[VAR])[i];
+    }
+    istd[i] = (float)(1 / sqrt((double)istd[i] + c->arg[EPS]));
+  }
+  return VG_OK;
+}
+
+static vg_norm norm_of(const vg_call *c, const vg_norm_affine *p, const float *stats) {
+  int64_t channels = vg_norm_map(c->in[X]).channels;
+  return (vg_norm){ .channels = channels, .mean = stats, .istd = stats + channels, .gamma = p->gamma, .beta = p->beta, .act = (vg_act)c->arg[ACT] };
+}
+
+static vg_status forward(vg_tensor *out, vg_call *c) {
+  vg_map m = vg_norm_map(c->in[X]);
+  vg_norm_affine p;
+  vg_tensor *stats;
+  VG_TRY(vg_tensor_new(&stats, VG_F32, &(vg_shape){ 2, { 2, m.channels } }));
+  vg_status status = vg_norm_affine_get(&p, c, GAMMA, BETA);
+  if (status != VG_OK) goto done;
+  status = find_stats(vg_f32(stats), c);
+  if (status == VG_OK) {
+    vg_norm n = norm_of(c, &p, vg_f32(stats));
+    status = vg_norm_apply(vg_tensor_data(out), vg_tensor_data(c->in[X]), &m, &n);
+  }
+  vg_norm_affine_drop(&p);
+done:
+  if (status == VG_OK && c->wants_backward) c->saved[0] = stats;
+  else vg_tensor_release(stats);
+  return status;
+}
+
+/* a = istd * gamma * sum_g / rows, b = istd * gamma * sum_gx / rows: how the statistics moved with x. */
+static void statistic_terms(float *a, float *b, const float *sum_g, const float *sum_gx, const vg_norm *n, int64_t rows) {
+  for (int64_t i = 0; i < n->channels; i++) {
+    float scale = n->istd[i] * (n->gamma ? n->gamma[i] : 1) / (float)rows;
+    a[i] = scale * sum_g[i];
+    b[i] = scale * sum_gx[i];
+  }
+}
+
+/* v: room for sum_g, sum_gx, a, b, [C] each. */
+static vg_status gradients(vg_tensor *const *din, const vg_tensor *dout, const vg_call *c, const vg_norm *n, float *v) {
+  vg_map m = vg_norm_map(c->in[X]);
+  float *sum_g = v, *sum_gx = v + n->channels, *a = sum_gx + n->channels, *b = a + n->channels;
+  const void *x = vg_tensor_data(c->in[X]), *dy = vg_tensor_data(dout);
+  bool wants_affine = (c->in[GAMMA] && din[GAMMA]) || (c->in[BETA] && din[BETA]);
+  if (wants_affine || uses_batch(c)) VG_TRY(vg_norm_grad_sums(sum_g, sum_gx, dy, x, &m, n));
+  if (c->in[GAMMA]) vg_norm_store(din[GAMMA], sum_gx);
+  if (c->in[BETA]) vg_norm_store(din[BETA], sum_g);
+  if (!din[X]) return VG_OK;
+  if (uses_batch(c)) statistic_terms(a, b, sum_g, sum_gx, n, m.rows);
+  vg_tensor *dx;
+  VG_TRY(vg_grad_begin(&dx, din[X], c->in[X]));
+  vg_status status = vg_norm_grad_input(vg_tensor_data(dx), dy, x, &m, n, uses_batch(c) ? a : NULL, uses_batch(c) ? b : NULL);
+  if (status == VG_OK) return vg_grad_finish(dx, din[X]);
+  if (dx != din[X]) vg_tensor_release(dx);
+  return status;
+}
+
+static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
+  (void)add;
+  vg_norm_affine p;
+  void *v;
+  VG_TRY(vg_norm_affine_get(&p, c, GAMMA, BETA));
+  vg_norm n = norm_of(c, &p, vg_f32(c->saved[0]));
+  vg_status status = vg_alloc(&v, (size_t)n.channels * 4 * sizeof(float));
+  if (status == VG_OK) {
+    status = gradients(din, dout, c, &n, v);
+    vg_free(v);
+  }
+  vg_norm_affine_drop(&p);
+  return status;
+}
+
+const vg_op vg_op_batch_norm = {
+  .name = "batch_norm", .doc = "x [..., C], running_mean [C], running_var [C], gamma? [C], beta? [C] -> like x",
+  .min_in = 3, .max_in = 5, .args = ARGS, .keeps_in = 1u << X | 1u << GAMMA | 1u << BETA, .no_grad_in = 1u << MEAN | 1u << VAR,
+  .shape = shape, .forward = forward, .backward = backward, .macs = vg_op_zero_macs,
+};
