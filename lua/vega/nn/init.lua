@@ -1,0 +1,146 @@
+--- Layers: functions that add nodes to a graph.
+--
+--     local nn = require "vega.nn"
+--     local model = nn.network({ 28, 28, 1 }, function(net)
+--       local y = net:conv_bn(net:input(), 16, { kernel = 3, act = "relu" })
+--       return net:linear(net:global_avg_pool(y), 10)
+--     end, { seed = 1 })
+--
+-- A value in `build` is a node number; `net:shape(x)` tells its shape for batch 1. Each layer takes `name` among its options; without it
+-- layers are numbered in the order they are added.
+local core = require "vega.core"
+
+local Net = {}
+Net.__index = Net
+
+local function label(net, kind, opts)
+  if opts and opts.name then return opts.name end
+  net.count[kind] = (net.count[kind] or 0) + 1
+  return ("%s%d"):format(kind, net.count[kind])
+end
+
+local function check(opts, known, who)
+  for key in pairs(opts or {}) do
+    if not known[key] then error(("%s: unknown option '%s'"):format(who, tostring(key)), 3) end
+  end
+  return opts or {}
+end
+
+function Net:input() return 1 end
+function Net:shape(x) return self.graph:shape(x) end
+function Net:channels(x)
+  local shape = self.graph:shape(x)
+  return shape[#shape]
+end
+
+--- Any operator of the table: net:op("max_pool", x, { kernel = 3 }), net:op("concat", { a, b }, { axis = 4 }).
+function Net:op(name, inputs, args, node_name)
+  if type(inputs) ~= "table" then inputs = { inputs } end
+  return self.graph:op(name, inputs, args, node_name or label(self, name))
+end
+
+local CONV = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, bias = 1, name = 1 }
+--- Convolution [N,H,W,C] -> [N,Ho,Wo,channels]; `pad` defaults to what keeps the size at stride 1.
+function Net:conv(x, channels, opts)
+  local o = check(opts, CONV, "conv")
+  local kernel, dil, groups = o.kernel or 1, o.dil or 1, o.groups or 1
+  local name, c_in = label(self, "conv", o), self:channels(x)
+  if c_in % groups ~= 0 or channels % groups ~= 0 then
+    error(("conv: %d groups do not divide %d -> %d channels"):format(groups, c_in, channels), 2)
+  end
+  local w = self.graph:param(name .. ".weight", { channels, kernel, kernel, c_in // groups }, "kaiming_normal",
+    kernel * kernel * channels // groups, true)
+  local b = o.bias and self.graph:param(name .. ".bias", { channels }, "zeros") or nil
+  return self.graph:op("conv2d", { x, w, b }, { stride = o.stride or 1, pad = o.pad or dil * (kernel - 1) // 2, dil = dil, groups = groups }, name)
+end
+
+local DEPTHWISE = { kernel = 1, stride = 1, pad = 1, dil = 1, name = 1 }
+function Net:depthwise(x, opts)
+  local o = check(opts, DEPTHWISE, "depthwise")
+  local c = self:channels(x)
+  return self:conv(x, c, { kernel = o.kernel or 3, stride = o.stride, pad = o.pad, dil = o.dil, groups = c, name = o.name })
+end
+
+local NORM = { affine = 1, act = 1, eps = 1, momentum = 1, name = 1 }
+--- Batch norm over the last axis, with an activation fused in ("relu", "relu6", "hswish", ...).
+function Net:batch_norm(x, opts)
+  local o = check(opts, NORM, "batch_norm")
+  local name, c = label(self, "bn", o), self:channels(x)
+  local mean = self.graph:buffer(name .. ".running_mean", { c }, 0)
+  local var = self.graph:buffer(name .. ".running_var", { c }, 1)
+  local inputs = { x, mean, var }
+  if o.affine ~= false then
+    inputs[4] = self.graph:param(name .. ".weight", { c }, "ones")
+    inputs[5] = self.graph:param(name .. ".bias", { c }, "zeros")
+  end
+  return self.graph:op("batch_norm", inputs, { eps = o.eps, momentum = o.momentum, act = o.act }, name)
+end
+
+local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, name = 1 }
+--- Convolution, batch norm and activation.
+function Net:conv_bn(x, channels, opts)
+  local o = check(opts, CONV_BN, "conv_bn")
+  local y = self:conv(x, channels, { kernel = o.kernel, stride = o.stride, pad = o.pad, dil = o.dil, groups = o.groups, name = o.name })
+  return self:batch_norm(y, { act = o.act, affine = o.affine, name = o.name and o.name .. ".bn" })
+end
+
+local LINEAR = { bias = 1, name = 1 }
+function Net:linear(x, features, opts)
+  local o = check(opts, LINEAR, "linear")
+  local name, n = label(self, "linear", o), self:channels(x)
+  local w = self.graph:param(name .. ".weight", { features, n }, "uniform", n, true)
+  local b = o.bias ~= false and self.graph:param(name .. ".bias", { features }, "uniform", n) or nil
+  return self.graph:op("linear", { x, w, b }, nil, name)
+end
+
+function Net:add(a, b) return self:op("add", { a, b }) end
+--- Concatenates along the channels.
+function Net:concat(list)
+  return self:op("concat", list, { axis = #self.graph:shape(list[1]) })
+end
+function Net:max_pool(x, opts) return self:op("max_pool", x, opts) end
+function Net:avg_pool(x, opts) return self:op("avg_pool", x, opts) end
+function Net:global_avg_pool(x) return self:op("global_avg_pool", x) end
+function Net:relu(x) return self:op("relu", x) end
+--- Applies an activation by its operator name; "none" returns x.
+function Net:act(x, name) return name == "none" and x or self:op(name, x) end
+function Net:dropout(x, p) return p > 0 and self:op("dropout", x, { p = p }) or x end
+
+--- Squeeze and excite: channels scaled by a gate of two 1x1 layers. Hu et al. 2018, arXiv:1709.01507.
+function Net:squeeze_excite(x, reduced, opts)
+  local o = check(opts, { gate = 1, act = 1 }, "squeeze_excite")
+  local c = self:channels(x)
+  local s = self:op("avg_pool", x, { kernel = self:shape(x)[2] })
+  s = self:act(self:conv(s, reduced, { bias = true }), o.act or "relu")
+  return self:op("mul", { x, self:act(self:conv(s, c, { bias = true }), o.gate or "sigmoid") })
+end
+
+local IR = { kernel = 1, stride = 1, expand = 1, act = 1 }
+--- Inverted residual: 1x1 up, depthwise, 1x1 down, shortcut where shapes agree. Sandler et al. 2018, arXiv:1801.04381.
+function Net:inverted_residual(x, channels, opts)
+  local o = check(opts, IR, "inverted_residual")
+  local c_in, stride, act = self:channels(x), o.stride or 1, o.act or "relu6"
+  local mid, y = c_in * (o.expand or 6), x
+  if mid ~= c_in then y = self:conv_bn(y, mid, { act = act }) end
+  y = self:batch_norm(self:depthwise(y, { kernel = o.kernel or 3, stride = stride }), { act = act })
+  y = self:conv_bn(y, channels)
+  return stride == 1 and c_in == channels and self:add(x, y) or y
+end
+
+local nn = { Net = Net }
+
+--- A builder over an empty graph; `input` is the shape of one sample.
+function nn.builder(input)
+  return setmetatable({ graph = core.graph.new(input), count = {} }, Net)
+end
+
+--- Builds, sets the output, and draws first weights. @return graph
+function nn.network(input, build, opts)
+  local o = check(opts, { seed = 1 }, "network")
+  local net = nn.builder(input)
+  local out = build(net)
+  if math.type(out) ~= "integer" then error("network: build must return the output node, got " .. type(out), 2) end
+  return net.graph:output(out):materialise(o.seed or 1)
+end
+
+return nn

@@ -1,0 +1,236 @@
+/* vega.core.graph: networks. Nodes are known to Lua by their number, from 1; lua/vega/nn/ gives them layers. */
+#include "bind/graph.h"
+
+#include <string.h>
+
+#include "bind/op.h"
+
+#define TYPE "vega.graph"
+
+static vg_graph **new_box(lua_State *L) {
+  vg_graph **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, TYPE);
+  return box;
+}
+
+void vgl_pushgraph(lua_State *L, vg_graph *owned) { *new_box(L) = owned; }
+
+vg_graph *vgl_checkgraph(lua_State *L, int arg) {
+  vg_graph **box = luaL_checkudata(L, arg, TYPE);
+  luaL_argcheck(L, *box != NULL, arg, "graph is closed");
+  return *box;
+}
+
+static int push_node(lua_State *L, vg_status s, int id) {
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushinteger(L, id + 1);
+  return 1;
+}
+
+static int l_new(lua_State *L) {                          /* new(shape of one sample) -> graph */
+  vg_shape shape = vgl_checkshape(L, 1);
+  vg_graph **box = new_box(L);
+  vg_status s = vg_graph_new(box, &shape);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+static int l_param(lua_State *L) {                        /* graph:param(name, shape, init, fan, decays) -> node */
+  static const char *const INITS[] = { "zeros", "ones", "kaiming_normal", "uniform", NULL };
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  vg_shape shape = vgl_checkshape(L, 3);
+  int init = luaL_checkoption(L, 4, "zeros", INITS), id = 0;
+  vg_status s = vg_graph_param(&id, g, name, &shape, (vg_init)init, luaL_optinteger(L, 5, 1), lua_toboolean(L, 6));
+  return push_node(L, s, id);
+}
+
+static int l_buffer(lua_State *L) {                       /* graph:buffer(name, shape, fill) -> node */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  vg_shape shape = vgl_checkshape(L, 3);
+  int id = 0;
+  vg_status s = vg_graph_buffer(&id, g, name, &shape, luaL_optnumber(L, 4, 0));
+  return push_node(L, s, id);
+}
+
+static int l_op(lua_State *L) {                           /* graph:op(op, { nodes, false = absent }, options, name) -> node */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const vg_op *op = vg_op_find(luaL_checkstring(L, 2));
+  if (!op) return vgl_error(L, "graph: no operator '%s'", lua_tostring(L, 2));
+  luaL_checktype(L, 3, LUA_TTABLE);
+  int in[VG_MAX_IN], id = 0, n = (int)lua_rawlen(L, 3);
+  if (n > VG_MAX_IN) return vgl_error(L, "%s: at most %d inputs, got %d", op->name, VG_MAX_IN, n);
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, 3, i + 1);
+    in[i] = lua_toboolean(L, -1) ? (int)luaL_checkinteger(L, -1) - 1 : -1;
+    lua_pop(L, 1);
+  }
+  vg_call c = { 0 };
+  vg_op_defaults(&c, op);
+  vgl_opargs(L, &c, lua_istable(L, 4) ? 4 : 0, NULL);
+  char unnamed[64];
+  snprintf(unnamed, sizeof unnamed, "%s_%d", op->name, g->n);
+  vg_status s = vg_graph_op(&id, g, luaL_optstring(L, 5, unnamed), op, in, n, c.arg);
+  return push_node(L, s, id);
+}
+
+static int push_self(lua_State *L, vg_status s) {         /* the graph, for chaining, or the failure */
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_output(lua_State *L) { return push_self(L, vg_graph_set_output(vgl_checkgraph(L, 1), (int)luaL_checkinteger(L, 2) - 1)); }
+
+static int l_materialise(lua_State *L) {                  /* graph:materialise(seed) -> graph */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  vg_status s = vg_graph_materialise(g, (uint64_t)luaL_optinteger(L, 2, 1));
+  vgl_account(L, (size_t)g->n_params * sizeof(float));
+  return push_self(L, s);
+}
+
+static int l_precision(lua_State *L) {                    /* graph:precision() -> "f32"; graph:precision("bf16") -> graph */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  if (!lua_isnoneornil(L, 2)) return push_self(L, vg_graph_set_precision(g, vgl_optdtype(L, 2, VG_F32)));
+  lua_pushstring(L, vg_dtype_name(g->precision));
+  return 1;
+}
+
+static int l_run(lua_State *L) {                          /* graph:run(x, { train = false, seed = 0 }) -> output */
+  static const char *const KEYS[] = { "train", "seed", NULL };
+  vg_graph *g = vgl_checkgraph(L, 1);
+  vg_tensor *x = vgl_checktensor(L, 2);
+  vgl_tape *tape = vgl_current_tape(L);
+  vg_run_opts o = { .tape = tape ? tape->tape : NULL };
+  if (!lua_isnoneornil(L, 3)) {
+    vgl_checkkeys(L, 3, "run", KEYS);
+    lua_getfield(L, 3, "train");
+    o.train = lua_toboolean(L, -1);
+    lua_getfield(L, 3, "seed");
+    o.rng = vg_rng_at((uint64_t)luaL_optinteger(L, -1, 0), 0);
+  }
+  vg_tensor **box = vgl_newtensor(L);
+  vg_status s = vg_graph_run(box, g, x, &o);
+  if (s != VG_OK) return vgl_fail(L, s);
+  vgl_account(L, vg_tensor_bytes(*box));
+  return 1;
+}
+
+static int l_fold(lua_State *L) {                         /* graph:fold() -> a graph for inference */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  vg_graph **box = new_box(L);
+  vg_status s = vg_graph_fold(box, g);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+static int push_tensors(lua_State *L, vg_node_kind kind) {
+  vg_graph *g = vgl_checkgraph(L, 1);
+  lua_newtable(L);
+  for (int i = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    if (d->kind != kind || !d->tensor) continue;
+    vgl_pushtensor(L, vg_tensor_retain(d->tensor));
+    lua_setfield(L, -2, d->name);
+  }
+  return 1;
+}
+
+static int l_params(lua_State *L) { return push_tensors(L, VG_NODE_PARAM); }     /* graph:params() -> { name = tensor }, sharing memory */
+static int l_buffers(lua_State *L) { return push_tensors(L, VG_NODE_BUFFER); }
+
+static int l_refresh(lua_State *L) {                      /* after a script wrote into params(): brings the bf16 copies up to date */
+  vg_graph_refresh_shadow(vgl_checkgraph(L, 1));
+  return 0;
+}
+
+static void push_shape(lua_State *L, const vg_shape *s) {
+  lua_createtable(L, s->rank, 0);
+  for (int i = 0; i < s->rank; i++) {
+    lua_pushinteger(L, s->dim[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+static void push_op_fields(lua_State *L, const vg_node *d) {
+  lua_pushstring(L, d->op->name);
+  lua_setfield(L, -2, "op");
+  lua_createtable(L, d->n_in, 0);
+  for (int i = 0; i < d->n_in; i++) {
+    if (d->in[i] < 0) lua_pushboolean(L, 0);
+    else lua_pushinteger(L, d->in[i] + 1);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "inputs");
+  lua_newtable(L);
+  for (int i = 0; i < vg_op_n_args(d->op); i++) {
+    lua_pushnumber(L, d->arg[i]);
+    lua_setfield(L, -2, d->op->args[i].name);
+  }
+  lua_setfield(L, -2, "args");
+}
+
+static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { { kind=, name=, shape=, op=, inputs=, args= }, ... } */
+  static const char *const KINDS[] = { "input", "param", "buffer", "op" };
+  vg_graph *g = vgl_checkgraph(L, 1);
+  lua_createtable(L, g->n, 0);
+  for (int i = 0; i < g->n; i++) {
+    const vg_node *d = &g->nodes[i];
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, KINDS[d->kind]);
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, d->name);
+    lua_setfield(L, -2, "name");
+    push_shape(L, &d->shape);
+    lua_setfield(L, -2, "shape");
+    if (d->kind == VG_NODE_OP) push_op_fields(L, d);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static int l_shape(lua_State *L) {                        /* graph:shape(node) -> the shape of its value for batch 1 */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 1 && id <= g->n, 2, "no such node");
+  push_shape(L, &g->nodes[id - 1].shape);
+  return 1;
+}
+
+static int l_n_params(lua_State *L) {
+  lua_pushinteger(L, vgl_checkgraph(L, 1)->n_params);
+  return 1;
+}
+
+static int l_close(lua_State *L) {
+  vg_graph **box = luaL_checkudata(L, 1, TYPE);
+  vg_graph_free(*box);
+  *box = NULL;
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  vg_graph **box = luaL_checkudata(L, 1, TYPE);
+  if (!*box) lua_pushstring(L, "vega.graph (closed)");
+  else lua_pushfstring(L, "vega.graph: %d nodes, %I parameters, %s", (*box)->n, (LUAI_UACINT)(*box)->n_params, vg_dtype_name((*box)->precision));
+  return 1;
+}
+
+static const luaL_Reg METHODS[] = {
+  { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "output", l_output }, { "materialise", l_materialise },
+  { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
+  { "refresh", l_refresh }, { "nodes", l_nodes }, { "shape", l_shape }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
+};
+static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
+
+int luaopen_vega_core_graph(lua_State *L) {
+  if (luaL_newmetatable(L, TYPE)) {
+    luaL_setfuncs(L, META, 0);
+    luaL_newlib(L, METHODS);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+  luaL_newlib(L, FUNCTIONS);
+  return 1;
+}
