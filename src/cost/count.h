@@ -1,0 +1,32 @@
+/* Counting a network without running it. One walk gives the parts; every published convention is derived from them by name (cost-models 3.1). */
+#ifndef VG_COST_COUNT_H
+#define VG_COST_COUNT_H
+
+#include "graph/graph.h"
+
+typedef struct vg_counts {
+  int64_t params;                      /* trained numbers that the output depends on; running statistics are none */
+  int64_t norm_params;                 /* of which in norms */
+  int64_t macs;                        /* M: multiply-adds of convolution, linear and matmul weights */
+  int64_t macs_pointwise, macs_depthwise, macs_spatial, macs_linear;   /* M by kind; they add up to macs */
+  int64_t bias_adds;                   /* b: elements that a convolution's or linear layer's bias is added to */
+  int64_t linear_bias_adds;            /* the classifier's part of it */
+  int64_t norm_elements;               /* B: through batch norm */
+  int64_t act_elements;                /* R: through activations, fused ones too */
+  int64_t pool_inputs;                 /* P: into ordinary pools */
+  int64_t avg_pool_outputs;            /* A */
+  int64_t global_pool_inputs;          /* G */
+  int64_t global_pool_outputs;         /* g */
+  int64_t adds;                        /* elements of residual sums */
+  int64_t acts;                        /* output elements of convolution and linear layers (Radosavovic et al. 2020) */
+  int64_t activation_bytes;            /* all operator outputs together, f32 */
+  int64_t peak_bytes;                  /* most bytes alive at once: inputs + output of one operator + what later ones read; f32, batch 1 */
+  int peak_node;                       /* where */
+} vg_counts;
+
+/* Everything per image (batch 1). Norms and activations right after the layer they follow work in place for peak_bytes. */
+VG_CHECKED vg_status vg_count(vg_counts *out, const vg_graph *g);
+/* "macs" (M), "nb201" (M + classifier bias), "pycls" (M + b), "fvcore" (M + 2B + G), "thop" (M + 4B + A + G + g). VG_EARG names the known ones. */
+VG_CHECKED vg_status vg_count_convention(int64_t *out, const vg_counts *c, const char *convention);
+
+#endif
