@@ -75,6 +75,10 @@ static void compare(int which, vg_dtype t) {
   assert_int_equal(vg_conv_backward_data(&s, t, vg_tensor_data(dx), vg_tensor_data(dy), t, vg_tensor_data(w)), VG_OK);
   assert_close("backward data", which, dx, vg_f32(want), tolerance(t, s.kh * s.kw * (s.co / s.groups)));
   vg_ref_conv_backward_weights(&s, vg_f32(want), vg_f32(fx), vg_f32(fdy));
+  if (t == VG_BF16) {      /* a weight that is no leaf has a bf16 gradient */
+    assert_int_equal(vg_conv_backward_weights(&s, t, t, vg_tensor_data(w), vg_tensor_data(x), vg_tensor_data(dy)), VG_OK);
+    assert_close("backward weights in bf16", which, w, vg_f32(want), tolerance(VG_BF16, 1));
+  }
   assert_int_equal(vg_conv_backward_weights(&s, t, VG_F32, vg_tensor_data(dw), vg_tensor_data(x), vg_tensor_data(dy)), VG_OK);
   assert_close("backward weights", which, dw, vg_f32(want), tolerance(VG_F32, s.n * s.ho * s.wo));
 
