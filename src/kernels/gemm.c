@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/threads.h"
 #include "kernels/onednn.h"
+#include "kernels/simd.h"
 
 enum { PARALLEL_FROM = 1 << 14 };     /* elements below which a second thread costs more than it brings */
 
@@ -116,9 +117,16 @@ static vg_status gemm_bf16(const product *g, const void *a, const void *b, void 
   return s;
 }
 
-static void gemm_f32(const product *g, const float *a, const float *b, float *c) {
+/* With AVX512, oneDNN's product: OpenBLAS 0.3.21 takes its Haswell kernels on CPUs younger than itself. Measured on two cores of a Zen 5:
+ * 16384x192x32 191 against 417 GFLOP/s, 192x32x16384 188 against 372, 64x10x1280 50 against 121. */
+static vg_status gemm_f32(const product *g, const float *a, const float *b, float *c) {
+  int64_t lda = g->trans_a ? g->m : g->k, ldb = g->trans_b ? g->k : g->n;
+  if (vg_cpu_has_avx512() && g->k > 0)
+    return vg__dnnl_check(dnnl_sgemm(g->trans_a ? 'T' : 'N', g->trans_b ? 'T' : 'N', g->m, g->n, g->k, g->alpha, a, lda, b, ldb, g->beta, c, g->n),
+                          "matrix product");
   cblas_sgemm(CblasRowMajor, g->trans_a ? CblasTrans : CblasNoTrans, g->trans_b ? CblasTrans : CblasNoTrans, (blasint)g->m, (blasint)g->n,
-              (blasint)g->k, g->alpha, a, (blasint)(g->trans_a ? g->m : g->k), b, (blasint)(g->trans_b ? g->k : g->n), g->beta, c, (blasint)g->n);
+              (blasint)g->k, g->alpha, a, (blasint)lda, b, (blasint)ldb, g->beta, c, (blasint)g->n);
+  return VG_OK;
 }
 
 /* Every combination of types that is not a library's own: through f32 copies. */
@@ -135,7 +143,7 @@ static vg_status gemm_through_f32(const product *g, vg_dtype in, const void *a, 
     VG_GOTO(vg_block_get((void **)&fc, (size_t)(g->m * g->n) * sizeof *fc));
     if (g->beta != 0) vg_convert(VG_F32, fc, g->out, c, g->m * g->n);
   }
-  gemm_f32(g, fa ? fa : a, fb ? fb : b, fc ? fc : c);
+  VG_GOTO(gemm_f32(g, fa ? fa : a, fb ? fb : b, fc ? fc : c));
   if (fc) vg_convert(g->out, c, VG_F32, fc, g->m * g->n);
 done:
   vg_block_put(fa);
@@ -152,10 +160,7 @@ vg_status vg_gemm(vg_dtype in, vg_dtype out, bool trans_a, bool trans_b, int64_t
     return vg_fail(VG_EARG, "gemm: expected f32 or bf16, got %s in and %s out", vg_dtype_name(in), vg_dtype_name(out));
   if (m == 0 || n == 0) return VG_OK;
   product g = { out, trans_a, trans_b, m, n, k, alpha, beta };
-  if (in == VG_F32 && out == VG_F32) {
-    gemm_f32(&g, a, b, c);
-    return VG_OK;
-  }
+  if (in == VG_F32 && out == VG_F32) return gemm_f32(&g, a, b, c);
   if (in == VG_BF16 && k > 0 && vg__dnnl_has_bf16()) return gemm_bf16(&g, a, b, c);
   return gemm_through_f32(&g, in, a, b, c);
 }

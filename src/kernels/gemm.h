@@ -1,4 +1,4 @@
-/* Matrix products, row-major and dense. f32 through OpenBLAS, bf16 through oneDNN (f32 accumulation). */
+/* Matrix products, row-major and dense. bf16 (f32 accumulation) through oneDNN; f32 through oneDNN with AVX512, else through OpenBLAS. */
 #ifndef VG_KERNELS_GEMM_H
 #define VG_KERNELS_GEMM_H
 

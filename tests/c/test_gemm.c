@@ -48,7 +48,7 @@ static void compare(const product *p, vg_dtype in, vg_dtype out, bool ta, bool t
 
 static void test_products(void **state) {
   (void)state;
-  static const product CASES[] = { { 1, 1, 1, 1, 0 }, { 5, 7, 3, 1, 0 }, { 33, 17, 65, 1, 1 }, { 64, 32, 24, 0.5f, 0 }, { 3, 40, 100, 2, 0.25f }, { 130, 10, 1, 1, 0 } };
+  static const product CASES[] = { { 1, 1, 1, 1, 0 }, { 5, 7, 3, 1, 0 }, { 33, 17, 65, 1, 1 }, { 64, 32, 24, 0.5f, 0 }, { 3, 40, 100, 2, 0.25f }, { 130, 10, 1, 1, 0 }, { 4, 5, 0, 1, 0 } };
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
     for (int mask = 0; mask < 16; mask++) compare(&CASES[i], mask & 1 ? VG_BF16 : VG_F32, mask & 2 ? VG_BF16 : VG_F32, mask & 4, mask & 8);
 }
