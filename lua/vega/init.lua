@@ -11,6 +11,9 @@ local MODULES = {
 -- Members that a module may wrap and that the engine has otherwise.
 local ENGINE = { "cost", "graph", "io", "json", "op", "pareto", "rng", "store", "sys", "tape", "tensor", "train" }
 
+-- vega.tape() is vega.tape.new(), and so on.
+local CALLED_AS_NEW = { rng = true, tape = true, tensor = true }
+
 --- Sets the number of threads of the whole process when given, and returns it.
 function vega.threads(n) return core.sys.threads(n) end
 
@@ -62,6 +65,9 @@ local function load_member(_, name)
     value = require(module)
   elseif type(name) == "string" then
     value = core[name]
+    if CALLED_AS_NEW[name] and value and not getmetatable(value) then
+      setmetatable(value, { __call = function(part, ...) return part.new(...) end })
+    end
   end
   if value == nil then
     local near = type(name) == "string" and vega.nearest(name, vega.members())
