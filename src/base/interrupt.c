@@ -1,0 +1,3 @@
+#include "base/interrupt.h"
+
+volatile sig_atomic_t vg_interrupted = 0;
