@@ -1,0 +1,45 @@
+/* Training of a graph: one step at a time, so that who calls decides about epochs, progress and stopping.
+ * Every random number is a function of (seed, step): a trainer put at the same step with the same arenas goes on with the same bits. */
+#ifndef VG_TRAIN_TRAINER_H
+#define VG_TRAIN_TRAINER_H
+
+#include "train/optim.h"
+#include "train/schedule.h"
+
+typedef struct vg_trainer_opts {
+  vg_optim_opts optim;
+  vg_schedule schedule;
+  int64_t total_steps;         /* what the schedule runs over, >= 1 */
+  double clip;                 /* largest norm of all gradients together; 0 = no clipping */
+  double smoothing;            /* of labels, [0, 1); only for cross_entropy */
+  const char *loss;            /* an operator of (output, y); NULL: cross_entropy for i32 labels, soft_cross_entropy otherwise */
+  uint64_t seed;               /* of dropout and the like */
+} vg_trainer_opts;
+
+typedef struct vg_trainer {
+  vg_trainer_opts opts;
+  vg_graph *g;                 /* borrowed */
+  vg_optim *optim;             /* owned */
+  vg_tape *tape;               /* owned */
+  const vg_op *loss;           /* NULL: by the labels' type */
+  int64_t step;                /* steps taken */
+  int64_t epoch, batch;        /* where the caller is in its data; kept in checkpoints, not read here */
+  double grad_norm, lr;        /* of the last step */
+} vg_trainer;
+
+/* Prepares `g` for training. `g` outlives the trainer; opts is copied (the loss name is looked up now). */
+VG_CHECKED vg_status vg_trainer_new(vg_trainer **out, vg_graph *g, const vg_trainer_opts *opts);
+void vg_trainer_free(vg_trainer *t);             /* NULL is fine */
+/* One step on a batch: run, loss, backward, clip, update. *loss is the batch's mean loss, before the update.
+ * VG_ENAN when the loss or the gradient's norm is not finite: the message names the step, parameters and optimiser are as before.
+ * VG_EINTR when vg_interrupted is set: nothing was done. */
+VG_CHECKED vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y);
+
+typedef struct vg_score {
+  int64_t n, correct;
+  double loss_sum;             /* natural log, no smoothing */
+} vg_score;
+/* Adds a batch to *score, in inference mode; y is i32 [N]. Equal logits: the lower class counts. */
+VG_CHECKED vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y);
+
+#endif

@@ -1,0 +1,283 @@
+/* Schedules, optimisers against their formulas as plain loops, and training of a small network. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/threads.h"
+#include "train/trainer.h"
+
+#define OK(expr) do { vg_status s_ = (expr); if (s_ != VG_OK) fail_msg("%s: %s", #expr, vg_message()); } while (0)
+
+static void schedules(void **state) {
+  (void)state;
+  vg_schedule s = { .kind = VG_SCHEDULE_COSINE, .lr = 0.5, .warmup = 5, .floor = 0.1 };
+  OK(vg_schedule_check(&s));
+  assert_true(fabs(vg_schedule_lr(&s, 0, 25) - 0.1) < 1e-12);
+  assert_true(fabs(vg_schedule_lr(&s, 4, 25) - 0.5) < 1e-12);
+  assert_true(fabs(vg_schedule_lr(&s, 15, 25) - 0.3) < 1e-12);      /* half way between lr and floor */
+  assert_true(fabs(vg_schedule_lr(&s, 99, 25) - 0.1) < 1e-12);
+  vg_schedule stairs = { .kind = VG_SCHEDULE_STEP, .lr = 1, .factor = 0.1, .n_at = 2, .at = { 10, 20 } };
+  assert_true(vg_schedule_lr(&stairs, 9, 30) == 1);
+  assert_true(fabs(vg_schedule_lr(&stairs, 10, 30) - 0.1) < 1e-15);
+  assert_true(fabs(vg_schedule_lr(&stairs, 29, 30) - 0.01) < 1e-15);
+  stairs.at[1] = 10;
+  assert_int_equal(vg_schedule_check(&stairs), VG_EARG);
+  s.lr = 0;
+  assert_int_equal(vg_schedule_check(&s), VG_EARG);
+}
+
+/* Three parameters; the second does not decay, the third is big enough for several pieces. */
+enum { A = 37, B = 20, C = 40000, ALL = A + B + C };
+static vg_graph *three(void) {
+  vg_graph *g;
+  int id;
+  OK(vg_graph_new(&g, &VG_SHAPE(4)));
+  OK(vg_graph_param(&id, g, "a", &VG_SHAPE(A), VG_INIT_UNIFORM, 1, true));
+  OK(vg_graph_param(&id, g, "b", &VG_SHAPE(B), VG_INIT_UNIFORM, 1, false));
+  OK(vg_graph_param(&id, g, "c", &VG_SHAPE(200, 200), VG_INIT_UNIFORM, 1, true));
+  OK(vg_graph_materialise(g, 7));
+  OK(vg_graph_prepare_training(g));
+  return g;
+}
+
+typedef struct plain { double w[ALL], m[ALL], v[ALL]; int t[3]; } plain;
+
+/* The formulas of PyTorch's documentation, a parameter at a time, in double. */
+static void plain_step(plain *p, const float *grads, const bool *touched, const vg_optim_opts *o, double lr, double scale) {
+  static const int BEGIN[] = { 0, A, A + B, ALL };
+  for (int k = 0; k < 3; k++) {
+    if (!touched[k]) continue;
+    double decay = k == 1 && !o->decay_norms ? 0 : o->weight_decay;
+    int t = ++p->t[k];
+    for (int i = BEGIN[k]; i < BEGIN[k + 1]; i++) {
+      double g = scale * grads[i];
+      if (o->kind == VG_ADAMW) p->w[i] -= lr * decay * p->w[i];
+      else g += decay * p->w[i];
+      if (o->kind == VG_SGD) {
+        p->m[i] = t == 1 ? g : o->momentum * p->m[i] + g;
+        p->w[i] -= lr * (o->nesterov ? g + o->momentum * p->m[i] : p->m[i]);
+        continue;
+      }
+      p->m[i] = o->beta1 * p->m[i] + (1 - o->beta1) * g;
+      p->v[i] = o->beta2 * p->v[i] + (1 - o->beta2) * g * g;
+      p->w[i] -= lr * p->m[i] / (1 - pow(o->beta1, t)) / (sqrt(p->v[i] / (1 - pow(o->beta2, t))) + o->eps);
+    }
+  }
+}
+
+static plain yardstick;
+
+static void compare(const vg_optim_opts *opts, bool half) {
+  static const bool TOUCHED[4][3] = { { 1, 1, 1 }, { 1, 0, 1 }, { 0, 1, 0 }, { 1, 1, 1 } };
+  vg_graph *g = three();
+  vg_optim *o;
+  if (half) OK(vg_graph_set_precision(g, VG_BF16));
+  OK(vg_optim_new(&o, g, opts));
+  memset(&yardstick, 0, sizeof yardstick);
+  for (int i = 0; i < ALL; i++) yardstick.w[i] = vg_f32(g->values)[i];
+  for (int step = 0; step < 4; step++) {
+    vg_rng r = vg_rng_at(3, (uint64_t)step);
+    vg_rng_fill_normal(&r, vg_f32(g->grads), ALL, 0, 1);
+    for (int k = 0; k < 3; k++) g->nodes[k + 1].tensor->grad_stale = !TOUCHED[step][k];
+    plain_step(&yardstick, vg_f32(g->grads), TOUCHED[step], opts, 0.01, 0.7);
+    vg_optim_step(o, 0.01, 0.7);
+  }
+  for (int i = 0; i < ALL; i++) {
+    double w = vg_f32(g->values)[i];
+    if (fabs(w - yardstick.w[i]) > 2e-5) fail_msg("kind %d element %d: %.9g, the formula gives %.9g", opts->kind, i, w, yardstick.w[i]);
+    if (half) assert_int_equal(vg_bf16(g->shadow)[i], vg_f32_to_bf16(vg_f32(g->values)[i]));
+  }
+  vg_optim_free(o);
+  vg_graph_free(g);
+}
+
+static void optimisers(void **state) {
+  (void)state;
+  vg_optim_opts sgd = vg_optim_defaults(VG_SGD), adam = vg_optim_defaults(VG_ADAM), adamw = vg_optim_defaults(VG_ADAMW);
+  compare(&sgd, false);
+  sgd.weight_decay = adam.weight_decay = adamw.weight_decay = 0.05;
+  sgd.momentum = 0.9;
+  compare(&sgd, false);
+  sgd.nesterov = true;
+  compare(&sgd, true);
+  compare(&adam, false);
+  compare(&adamw, true);
+  adamw.decay_norms = true;
+  compare(&adamw, false);
+  vg_graph *g = three();
+  vg_optim *o = NULL;
+  sgd.momentum = 0;
+  assert_int_equal(vg_optim_new(&o, g, &sgd), VG_EARG);             /* nesterov without momentum */
+  vg_graph_free(g);
+}
+
+static void norm_is_deterministic(void **state) {
+  (void)state;
+  vg_graph *g = three();
+  vg_optim *o;
+  vg_optim_opts sgd = vg_optim_defaults(VG_SGD);
+  OK(vg_optim_new(&o, g, &sgd));
+  vg_rng r = vg_rng_at(3, 1);
+  vg_rng_fill_normal(&r, vg_f32(g->grads), ALL, 0, 1);
+  double sum = 0;
+  for (int k = 1; k <= 3; k++) g->nodes[k].tensor->grad_stale = k == 2;
+  for (int i = 0; i < ALL; i++) sum += i >= A && i < A + B ? 0 : (double)vg_f32(g->grads)[i] * vg_f32(g->grads)[i];
+  int before = vg_threads();
+  vg_threads_set(1);
+  double one = vg_optim_grad_norm(o);
+  vg_threads_set(2);
+  double two = vg_optim_grad_norm(o);
+  vg_threads_set(before);
+  assert_true(one == two);
+  assert_true(fabs(one - sqrt(sum)) < 1e-9 * sqrt(sum));
+  vg_optim_free(o);
+  vg_graph_free(g);
+}
+
+/* --- a small network: 4 features, 32 hidden units, 2 classes --------------------------------------------------------------------- */
+
+enum { FEATURES = 4, HIDDEN = 32, BATCH = 64 };
+
+static int add_linear(vg_graph *g, const char *name, int in, int from, int to) {
+  char text[32];
+  int w, b, y;
+  snprintf(text, sizeof text, "%s.weight", name);
+  OK(vg_graph_param(&w, g, text, &VG_SHAPE(to, from), VG_INIT_KAIMING_NORMAL, from, true));
+  snprintf(text, sizeof text, "%s.bias", name);
+  OK(vg_graph_param(&b, g, text, &VG_SHAPE(to), VG_INIT_UNIFORM, from, false));
+  OK(vg_graph_op(&y, g, name, vg_op_find("linear"), (int[]){ in, w, b }, 3, NULL));
+  return y;
+}
+
+static vg_graph *network(uint64_t seed) {
+  vg_graph *g;
+  int hidden, id;
+  OK(vg_graph_new(&g, &VG_SHAPE(FEATURES)));
+  hidden = add_linear(g, "hidden", 0, FEATURES, HIDDEN);
+  OK(vg_graph_op(&id, g, "relu", vg_op_find("relu"), &hidden, 1, NULL));
+  OK(vg_graph_set_output(g, add_linear(g, "head", id, HIDDEN, 2)));
+  OK(vg_graph_materialise(g, seed));
+  return g;
+}
+
+/* Class = whether the first two features have the same sign: no linear map does better than chance. */
+static void batch(vg_tensor **x, vg_tensor **y, uint64_t number) {
+  vg_rng r = vg_rng_at(11, number);
+  OK(vg_tensor_new(x, VG_F32, &VG_SHAPE(BATCH, FEATURES)));
+  OK(vg_tensor_new(y, VG_I32, &VG_SHAPE(BATCH)));
+  vg_rng_fill_normal(&r, vg_f32(*x), BATCH * FEATURES, 0, 1);
+  for (int i = 0; i < BATCH; i++) {
+    float *row = vg_f32(*x) + i * FEATURES;
+    for (int k = 0; k < 2; k++) row[k] += row[k] > 0 ? 0.2f : -0.2f;
+    vg_i32(*y)[i] = row[0] > 0 == row[1] > 0;
+  }
+}
+
+static vg_trainer_opts options(vg_optim_kind kind) {
+  vg_trainer_opts o = { .optim = vg_optim_defaults(kind), .schedule = { .kind = VG_SCHEDULE_COSINE, .lr = 0.1, .warmup = 5 }, .total_steps = 300, .seed = 5 };
+  if (kind == VG_SGD) {
+    o.optim.momentum = 0.9;
+    o.optim.nesterov = true;
+  } else {
+    o.schedule.lr = 0.01;
+  }
+  o.optim.weight_decay = 1e-4;
+  o.clip = 1;
+  return o;
+}
+
+static void steps(vg_trainer *t, int64_t until) {
+  while (t->step < until) {
+    vg_tensor *x, *y;
+    double loss;
+    batch(&x, &y, (uint64_t)t->step);
+    OK(vg_trainer_step(&loss, t, x, y));
+    vg_tensor_release(x);
+    vg_tensor_release(y);
+  }
+}
+
+static double accuracy(vg_graph *g) {
+  vg_score score = { 0 };
+  for (uint64_t i = 0; i < 8; i++) {
+    vg_tensor *x, *y;
+    batch(&x, &y, 100000 + i);
+    OK(vg_score_add(&score, g, x, y));
+    vg_tensor_release(x);
+    vg_tensor_release(y);
+  }
+  assert_int_equal(score.n, 8 * BATCH);
+  return (double)score.correct / (double)score.n;
+}
+
+static void learns(void **state) {
+  (void)state;
+  for (int kind = VG_SGD; kind <= VG_ADAMW; kind++) {
+    vg_graph *g = network(1);
+    vg_trainer *t;
+    vg_trainer_opts o = options((vg_optim_kind)kind);
+    o.smoothing = 0.05;
+    OK(vg_trainer_new(&t, g, &o));
+    steps(t, o.total_steps);
+    double got = accuracy(g);
+    if (got <= 0.95) fail_msg("optimiser %d: accuracy %g, expected over 0.95", kind, got);
+    vg_trainer_free(t);
+    vg_graph_free(g);
+  }
+}
+
+static void learns_in_bf16(void **state) {
+  (void)state;
+  vg_graph *g = network(1);
+  vg_trainer *t;
+  vg_trainer_opts o = options(VG_SGD);
+  OK(vg_graph_set_precision(g, VG_BF16));
+  OK(vg_trainer_new(&t, g, &o));
+  steps(t, o.total_steps);
+  double got = accuracy(g);
+  if (got <= 0.95) fail_msg("bf16: accuracy %g, expected over 0.95", got);
+  vg_trainer_free(t);
+  vg_graph_free(g);
+}
+
+static void refuses(void **state) {
+  (void)state;
+  vg_graph *g = network(1);
+  vg_trainer *t = NULL;
+  vg_tensor *x, *y;
+  double loss = -1;
+  vg_trainer_opts o = options(VG_SGD);
+  o.loss = "no_such_loss";
+  assert_int_equal(vg_trainer_new(&t, g, &o), VG_EARG);
+  o.loss = NULL;
+  OK(vg_trainer_new(&t, g, &o));
+  batch(&x, &y, 0);
+  vg_f32(x)[3] = NAN;
+  steps(t, 2);
+  float first = vg_f32(g->values)[0];
+  assert_int_equal(vg_trainer_step(&loss, t, x, y), VG_ENAN);
+  assert_non_null(strstr(vg_message(), "step 3"));
+  assert_true(first == vg_f32(g->values)[0] && loss == -1 && t->step == 2);
+  vg_interrupted = 1;
+  assert_int_equal(vg_trainer_step(&loss, t, x, y), VG_EINTR);
+  vg_interrupted = 0;
+  vg_tensor_release(x);
+  vg_tensor_release(y);
+  steps(t, 3);                                           /* and goes on */
+  vg_trainer_free(t);
+  vg_graph_free(g);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(schedules),      cmocka_unit_test(optimisers), cmocka_unit_test(norm_is_deterministic), cmocka_unit_test(learns),
+    cmocka_unit_test(learns_in_bf16), cmocka_unit_test(refuses),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
