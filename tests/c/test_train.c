@@ -175,7 +175,7 @@ static void batch(vg_tensor **x, vg_tensor **y, uint64_t number) {
   for (int i = 0; i < BATCH; i++) {
     float *row = vg_f32(*x) + i * FEATURES;
     for (int k = 0; k < 2; k++) row[k] += row[k] > 0 ? 0.2f : -0.2f;
-    vg_i32(*y)[i] = row[0] > 0 == row[1] > 0;
+    vg_i32(*y)[i] = (row[0] > 0) == (row[1] > 0);
   }
 }
 
