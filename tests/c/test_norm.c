@@ -216,10 +216,55 @@ static void test_batch_norm_gradcheck(void **state) {
   }
 }
 
+static void check_softmax(const char *op, vg_dtype dtype, int64_t rows, int64_t n) {
+  bool log_too = op[0] == 'l';
+  double tol = dtype == VG_BF16 ? 8e-3 : 5e-6;
+  vg_tensor *x = scatter(dtype, VG_SHAPE(rows, n), 1, 50), *dy = scatter(dtype, VG_SHAPE(rows, n), 2, 0), *dx = fresh(dtype, VG_SHAPE(rows, n));
+  vg_call c = { .n_in = 1, .in = { x } };
+  vg_op_defaults(&c, vg_op_find(op));
+  assert_int_equal(vg_op_run(&c.out, &c), VG_OK);
+  double *want = doubles(x), *from = doubles(x), *g = doubles(dy);
+  vg_ref_softmax(want, from, rows, n, log_too);
+  same(c.out, want, tol, op);
+  /* Backward reads the output as it was rounded. */
+  double *y = doubles(c.out);
+  assert_int_equal(c.op->backward(&dx, 0, dy, &c), VG_OK);
+  vg_ref_softmax_backward(want, g, y, rows, n, log_too);
+  same(dx, want, tol, "dx");
+  free(want), free(from), free(g), free(y);
+  vg_tensor_release(x);
+  vg_tensor_release(dy);
+  vg_tensor_release(dx);
+  vg_tensor_release(c.out);
+}
+
+static void test_softmax(void **state) {
+  (void)state;
+  const int64_t widths[] = { 1, 2, 10, 16, 17, 31, 100, 1000 };
+  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+    for (int k = 0; k < 4; k++) check_softmax(k & 1 ? "softmax" : "log_softmax", k & 2 ? VG_BF16 : VG_F32, 37, widths[i]);
+  vg_tensor *x = scatter(VG_F32, VG_SHAPE(3, 7), 1, 0);
+  for (int log_too = 0; log_too < 2; log_too++) {
+    vg_call c = { .n_in = 1, .in = { x } };
+    vg_op_defaults(&c, vg_op_find(log_too ? "log_softmax" : "softmax"));
+    gradcheck(c.op->name, c);
+  }
+  /* A masked entry has no weight at all. */
+  vg_tensor *y;
+  vg_tensor_set(x, 2, -INFINITY);
+  vg_call c = { .n_in = 1, .in = { x } };
+  vg_op_defaults(&c, vg_op_find("softmax"));
+  assert_int_equal(vg_op_run(&y, &c), VG_OK);
+  assert_true(vg_tensor_get(y, 2) == 0 && vg_tensor_get(y, 1) > 0);
+  vg_tensor_release(x);
+  vg_tensor_release(y);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_batch_norm_shapes), cmocka_unit_test(test_batch_norm_modes), cmocka_unit_test(test_batch_norm_far_mean),
     cmocka_unit_test(test_batch_norm_same_bits), cmocka_unit_test(test_batch_norm_refusals), cmocka_unit_test(test_batch_norm_gradcheck),
+    cmocka_unit_test(test_softmax),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
