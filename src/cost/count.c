@@ -72,28 +72,20 @@ static void count_op(vg_counts *c, const vg_graph *g, const vg_node *d) {
   }
 }
 
-/* Marks what the output depends on: a branch that nobody reads costs nothing and trains nothing. */
-static void mark_live(bool *live, const vg_graph *g) {
-  live[g->output] = true;
-  for (int i = g->n - 1; i >= 0; i--)
-    for (int k = 0; live[i] && g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++)
-      if (g->nodes[i].in[k] >= 0) live[g->nodes[i].in[k]] = true;
-}
-
 static bool works_in_place(const vg_graph *g, const vg_node *d, const int *last) {
   int self = (int)(d - g->nodes);
   return (is(d, "batch_norm") || is_activation(d)) && d->in[0] > 0 && last[d->in[0]] == self;
 }
 
-static void find_peak(vg_counts *c, const vg_graph *g, const bool *live, int *last) {
+static void find_peak(vg_counts *c, const vg_graph *g, int *last) {
   int64_t alive = vg_shape_count(&g->nodes[0].shape);
   for (int i = 0; i < g->n; i++)
-    for (int k = 0; live[i] && g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++)
+    for (int k = 0; g->nodes[i].is_live && g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++)
       if (g->nodes[i].in[k] >= 0) last[g->nodes[i].in[k]] = i;
   last[g->output] = g->n;
   for (int i = 1; i < g->n; i++) {
     const vg_node *d = &g->nodes[i];
-    if (!live[i] || d->kind != VG_NODE_OP) continue;
+    if (!d->is_live || d->kind != VG_NODE_OP) continue;
     bool in_place = works_in_place(g, d, last);
     if (!in_place) alive += vg_shape_count(&d->shape);
     if (alive * 4 > c->peak_bytes) {
@@ -111,23 +103,19 @@ static void find_peak(vg_counts *c, const vg_graph *g, const bool *live, int *la
 
 vg_status vg_count(vg_counts *out, const vg_graph *g) {
   vg_counts c = { 0 };
-  void *work = NULL;
+  int *last = NULL;
   if (g->output < 0) return vg_fail(VG_EARG, "count: the graph has no output");
-  VG_TRY(vg_alloc_zero(&work, (size_t)g->n * (sizeof(int) + sizeof(bool))));
-  int *last = work;
-  bool *live = (bool *)(last + g->n);
-  mark_live(live, g);
+  VG_TRY(vg_alloc_zero((void **)&last, (size_t)g->n * sizeof *last));
   for (int i = 0; i < g->n; i++) {
     const vg_node *d = &g->nodes[i];
-    if (!live[i]) continue;
     if (d->kind == VG_NODE_PARAM) c.params += vg_shape_count(&d->shape);
     if (d->kind != VG_NODE_OP) continue;
     count_op(&c, g, d);
     for (int k = 3; is(d, "batch_norm") && k < d->n_in; k++)
       if (d->in[k] >= 0) c.norm_params += vg_shape_count(&g->nodes[d->in[k]].shape);
   }
-  find_peak(&c, g, live, last);
-  vg_free(work);
+  find_peak(&c, g, last);
+  vg_free(last);
   *out = c;
   return VG_OK;
 }

@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 
 typedef struct vg_counts {
-  int64_t params;                      /* trained numbers that the output depends on; running statistics are none */
+  int64_t params;                      /* trained numbers, of dead branches too (as NAS-Bench-201 counts); running statistics are none */
   int64_t norm_params;                 /* of which in norms */
   int64_t macs;                        /* M: multiply-adds of convolution, linear and matmul weights */
   int64_t macs_pointwise, macs_depthwise, macs_spatial, macs_linear;   /* M by kind; they add up to macs */

@@ -128,6 +128,10 @@ vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, c
 vg_status vg_graph_set_output(vg_graph *g, int id) {
   if (id < 0 || id >= g->n) return vg_fail(VG_EARG, "graph: the output is not a node of this graph");
   g->output = id;
+  for (int i = 0; i < g->n; i++) g->nodes[i].is_live = i == id;
+  for (int i = id; i > 0; i--)
+    for (int k = 0; g->nodes[i].is_live && k < g->nodes[i].n_in; k++)
+      if (g->nodes[i].in[k] >= 0) g->nodes[g->nodes[i].in[k]].is_live = true;
   return VG_OK;
 }
 
@@ -252,6 +256,7 @@ vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_
   if (x->dtype == g->precision) value[0] = vg_tensor_retain(x);
   else VG_GOTO(vg_tensor_cast(&value[0], x, g->precision));
   for (int i = 1; i < g->n; i++) {
+    if (!g->nodes[i].is_live) continue;
     if (g->nodes[i].kind == VG_NODE_OP) VG_GOTO(run_node(value, g, i, &o));
     else value[i] = vg_tensor_retain(g->nodes[i].tensor);
   }

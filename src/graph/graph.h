@@ -40,6 +40,7 @@ typedef struct vg_node {
   int n_in;
   int in[VG_MAX_IN];               /* earlier nodes; -1 = absent optional input */
   double arg[VG_MAX_ARGS];
+  bool is_live;                    /* the output depends on it; a run skips the rest */
   int last_use;                    /* the last node that reads this one: a run drops its value after that */
 } vg_node;
 

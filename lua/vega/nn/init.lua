@@ -134,10 +134,11 @@ function nn.builder(input)
   return setmetatable({ graph = core.graph.new(input), count = {} }, Net)
 end
 
---- Builds, sets the output, and draws first weights. @return graph
+--- Builds, sets the output, and draws first weights. `build` finds opts.classes as net.classes. @return graph
 function nn.network(input, build, opts)
-  local o = check(opts, { seed = 1 }, "network")
+  local o = check(opts, { seed = 1, classes = 1 }, "network")
   local net = nn.builder(input)
+  net.classes = o.classes
   local out = build(net)
   if math.type(out) ~= "integer" then error("network: build must return the output node, got " .. type(out), 2) end
   return net.graph:output(out):materialise(o.seed or 1)

@@ -1,0 +1,88 @@
+--- NAS-Bench-201: a cell of 4 nodes and 6 edges, 5 operations an edge: 15,625 cells in one fixed network. Dong & Yang 2020, arXiv:2001.00326.
+--
+-- A cell's text form, as the benchmark writes it: |op~0|+|op~0|op~1|+|op~0|op~1|op~2|  (the operations into node 1, 2, 3, each with its source).
+--     local nb201 = vega.space "nb201"
+--     local arch = nb201.parse "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+--     print(nb201.text(arch))
+local space = require "vega.space"
+
+local OPS = { "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3" }
+local CELLS, CHANNELS = 5, 16
+
+local function edge(from, to) return ("edge_%d_%d"):format(from, to) end
+
+local function relu_conv_bn(net, x, channels, kernel, stride)
+  return net:batch_norm(net:conv(net:relu(x), channels, { kernel = kernel, stride = stride }))
+end
+
+local APPLY = {
+  skip_connect = function(_, x) return x end,
+  nor_conv_1x1 = function(net, x) return relu_conv_bn(net, x, net:channels(x), 1, 1) end,
+  nor_conv_3x3 = function(net, x) return relu_conv_bn(net, x, net:channels(x), 3, 1) end,
+  avg_pool_3x3 = function(net, x) return net:avg_pool(x, { kernel = 3, stride = 1, pad = 1 }) end,
+}
+
+local function cell(net, x, op_of)
+  local node = { [0] = x }
+  for to = 1, 3 do
+    for from = 0, to - 1 do
+      local apply = APPLY[op_of[edge(from, to)]]
+      local y = apply and apply(net, node[from])
+      if y then node[to] = node[to] and net:add(node[to], y) or y end
+    end
+    node[to] = node[to] or net:op("scale", x, { factor = 0 })     -- all edges are none
+  end
+  return node[3]
+end
+
+local function reduce(net, x, channels)
+  local y = relu_conv_bn(net, relu_conv_bn(net, x, channels, 3, 2), channels, 3, 1)
+  return net:add(y, net:conv(net:avg_pool(x, { kernel = 2, stride = 2 }), channels))
+end
+
+local nb201 = space.define {
+  name = "nb201",
+  build = function(net)
+    local op_of = {}
+    for to = 1, 3 do
+      for from = 0, to - 1 do op_of[edge(from, to)] = net:choice(edge(from, to), OPS) end
+    end
+    local y = net:conv_bn(net:input(), CHANNELS, { kernel = 3 })
+    for stage = 0, 2 do
+      if stage > 0 then y = reduce(net, y, CHANNELS << stage) end
+      for _ = 1, CELLS do y = cell(net, y, op_of) end
+    end
+    return net:linear(net:global_avg_pool(net:batch_norm(y, { act = "relu" })), net.classes)
+  end,
+}
+
+--- The benchmark's text of an architecture.
+function nb201.text(arch)
+  local nodes = {}
+  for to = 1, 3 do
+    local edges = {}
+    for from = 0, to - 1 do edges[#edges + 1] = ("%s~%d"):format(arch[edge(from, to)], from) end
+    nodes[to] = "|" .. table.concat(edges, "|") .. "|"
+  end
+  return table.concat(nodes, "+")
+end
+
+--- Reads the text form. @return arch, or nil, message, "EFORMAT"
+function nb201.parse(text)
+  local arch, node = {}, 0
+  for part in (text .. "+"):gmatch "(.-)%+" do
+    node = node + 1
+    local from = 0
+    for op, source in part:gmatch "|([%w_]+)~(%d)" do
+      if tonumber(source) ~= from then return nil, ("nb201: node %d: source %d expected, got %s"):format(node, from, source), "EFORMAT" end
+      arch[edge(from, node)] = op
+      from = from + 1
+    end
+    if node > 3 or from ~= node then return nil, ("nb201: '%s' is not three nodes with 1, 2 and 3 edges"):format(text), "EFORMAT" end
+  end
+  local good, message = nb201:check(arch)
+  if not good then return nil, message, "EFORMAT" end
+  return good
+end
+
+return nb201
