@@ -28,6 +28,9 @@
 typedef float vf __attribute__((vector_size(VL * 4)));
 
 enum { MAX_RING = 256, RING_BYTES = 40 << 10, TAPS_AT_ONCE = 9 };
+/* Multiply-adds (of lanes) below which waking other threads costs more than it brings. */
+enum { PARALLEL_FROM = 1 << 18 };
+static bool is_large(const vg_dw_shape *s) { return s->n * s->ho * s->wo * s->c * s->kh * s->kw >= PARALLEL_FROM; }
 
 /* `lanes` channels from element `i` of a row, the rest zero. */
 INLINE vf load(const void *row, int64_t i, bool bf16, int lanes) {
@@ -336,7 +339,7 @@ static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const
   vf *scratch = NULL;
   VG_TRY(vg_block_get((void **)&scratch, (size_t)(packed_size + threads * ring_size(&p)) * sizeof(vf)));
   pack_weights(scratch, &p, weight);
-#pragma omp parallel
+#pragma omp parallel if (is_large(s))
   {
     worker w;
     worker_init(&w, &p, scratch + packed_size + omp_get_thread_num() * ring_size(&p));
@@ -424,7 +427,7 @@ static void weight_job(worker *w, const plan *p, vf *sum, vf *grad_row, const vo
 static void reduce(float *dw, const plan *p, const vf *sums) {
   int taps = p->s->kh * p->s->kw;
   int64_t size = p->vectors * taps;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (size * p->chunks >= PARALLEL_FROM)
   for (int64_t i = 0; i < size; i++) {
     vf total = { 0 };
     for (int64_t chunk = 0; chunk < p->chunks; chunk++) total += sums[chunk * size + i];
@@ -444,7 +447,7 @@ vg_status VG_SIMD(depthwise_backward_weight)(const vg_dw_shape *s, vg_dtype dtyp
   vf *sums = NULL;
   VG_TRY(vg_block_get((void **)&sums, (size_t)(sums_size + threads * own) * sizeof(vf)));
   memset(sums, 0, (size_t)sums_size * sizeof(vf));
-#pragma omp parallel
+#pragma omp parallel if (is_large(s))
   {
     worker w;
     vf *mine = sums + sums_size + omp_get_thread_num() * own;

@@ -6,6 +6,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 enum { BLOCK = 64 };
+/* Elements of the larger side below which waking other threads costs more than it brings. */
+enum { PARALLEL_FROM = 1 << 15 };
 
 /* `m` values from element i: in place for f32, widened into `tmp` for bf16. */
 INLINE const float *widen(float *tmp, vg_dtype dtype, const void *p, int64_t i, int64_t m) {
@@ -90,7 +92,7 @@ INLINE void max_row(const vg_pool_shape *s, vg_dtype dtype, void *dst, void *arg
 }
 
 void VG_SIMD(max_pool)(const vg_pool_shape *s, vg_dtype dtype, void *dst, void *arg, const void *src) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->ho; row++) {
     if (dtype == VG_F32) max_row(s, VG_F32, dst, arg, src, row);
     else max_row(s, VG_BF16, dst, arg, src, row);
@@ -123,7 +125,7 @@ INLINE void max_back_row(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc,
 
 void VG_SIMD(max_pool_backward)(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad,
                                 const void *arg) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->h; row++) {
     if (dst_dtype == VG_F32) max_back_row(s, src_dtype, dsrc, VG_F32, dst_grad, arg, row);
     else max_back_row(s, src_dtype, dsrc, VG_BF16, dst_grad, arg, row);
@@ -152,7 +154,7 @@ INLINE void avg_row(const vg_pool_shape *s, vg_dtype dtype, void *dst, const voi
 }
 
 void VG_SIMD(avg_pool)(const vg_pool_shape *s, vg_dtype dtype, void *dst, const void *src) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->ho; row++) {
     if (dtype == VG_F32) avg_row(s, VG_F32, dst, src, row);
     else avg_row(s, VG_BF16, dst, src, row);
@@ -180,7 +182,7 @@ INLINE void avg_back_row(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc,
 }
 
 void VG_SIMD(avg_pool_backward)(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->h; row++) {
     if (dst_dtype == VG_F32) avg_back_row(s, src_dtype, dsrc, VG_F32, dst_grad, row);
     else avg_back_row(s, src_dtype, dsrc, VG_BF16, dst_grad, row);
@@ -210,7 +212,7 @@ INLINE void global_max_image(vg_dtype dtype, void *dst, int32_t *arg, const void
 }
 
 void VG_SIMD(global_max_pool)(vg_dtype dtype, void *dst, int32_t *arg, const void *src, int64_t n, int64_t p, int64_t c) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * p * c >= PARALLEL_FROM)
   for (int64_t i = 0; i < n; i++) {
     if (dtype == VG_F32) global_max_image(VG_F32, dst, arg, src, i, p, c);
     else global_max_image(VG_BF16, dst, arg, src, i, p, c);
@@ -219,7 +221,7 @@ void VG_SIMD(global_max_pool)(vg_dtype dtype, void *dst, int32_t *arg, const voi
 
 void VG_SIMD(global_max_pool_backward)(vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad, const int32_t *arg, int64_t n,
                                        int64_t p, int64_t c) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * p * c >= PARALLEL_FROM)
   for (int64_t row = 0; row < n * p; row++) {
     float out[BLOCK], tmp[BLOCK];
     const int32_t *at = arg + row / p * c;
@@ -247,7 +249,7 @@ INLINE void global_avg_image(vg_dtype dtype, void *dst, const void *src, int64_t
 }
 
 void VG_SIMD(global_avg_pool)(vg_dtype dtype, void *dst, const void *src, int64_t n, int64_t p, int64_t c) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * p * c >= PARALLEL_FROM)
   for (int64_t i = 0; i < n; i++) {
     if (dtype == VG_F32) global_avg_image(VG_F32, dst, src, i, p, c);
     else global_avg_image(VG_BF16, dst, src, i, p, c);
@@ -255,7 +257,7 @@ void VG_SIMD(global_avg_pool)(vg_dtype dtype, void *dst, const void *src, int64_
 }
 
 void VG_SIMD(global_avg_pool_backward)(vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad, int64_t n, int64_t p, int64_t c) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * p * c >= PARALLEL_FROM)
   for (int64_t row = 0; row < n * p; row++) {
     float out[BLOCK], tmp[BLOCK];
     for (int64_t c0 = 0; c0 < c; c0 += BLOCK) {
