@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pthread.h>
+
 #include <cmocka.h>
 
+#include "base/alloc.h"
+#include "kernels/onednn.h"
 #include "kernels/ref/conv_ref.h"
 #include "tape/tape.h"
 
@@ -194,10 +198,101 @@ static void test_refusals(void **state) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) vg_tensor_release(all[i]);
 }
 
+/* A primitive of the cache's tests: it counts how often it is made. */
+static vg_status make_counted(vg__prim *p, const void *spec) {
+  (void)p;
+  ++*(int *)(intptr_t)spec;
+  return VG_OK;
+}
+static vg_status make_nothing(vg__prim *p, const void *spec) {
+  (void)p;
+  (void)spec;
+  return vg_fail(VG_EBACKEND, "no such primitive");
+}
+
+static void touch(int64_t id, int *made) {
+  vg__prim *p;
+  assert_int_equal(vg__prim_get(&p, &(vg__prim_key){ { 't', id } }, make_counted, made), VG_OK);
+  vg__prim_release(p);
+}
+
+static void test_cache_is_bounded(void **state) {
+  (void)state;
+  vg__prim *kept, *none = NULL;
+  int made = 0;
+  assert_int_equal(vg__prim_get(&kept, &(vg__prim_key){ { 't', -1 } }, make_counted, &made), VG_OK);
+  for (int64_t i = 0; i < 3000; i++) {
+    touch(0, &made);      /* used all the time: never evicted */
+    touch(i, &made);
+  }
+  assert_int_equal(made, 3001);
+  assert_true(vg__prim_cache_count() <= 1024);
+  touch(2999, &made);
+  assert_int_equal(made, 3001);
+  touch(1, &made);
+  touch(-1, &made);       /* both were evicted; `kept` is still ours */
+  assert_int_equal(made, 3003);
+  vg__prim_release(kept);
+  assert_int_equal(vg__prim_get(&none, &(vg__prim_key){ { 'u' } }, make_nothing, NULL), VG_EBACKEND);
+  assert_null(none);
+}
+
+typedef struct job { float *y; const float *x, *w; int failures; } job;
+
+static void *convolve(void *arg) {
+  job *j = arg;
+  for (int k = 0; k < 6; k++) {
+    vg_conv_shape s = shape_of((const int[]){ 2, 10 + k, 10, 8, 8, 3, 3, 1, 1, 1, 1 });
+    if (vg_conv_forward(&s, VG_F32, j->y, j->x, VG_F32, j->w, NULL) != VG_OK) j->failures++;
+  }
+  return NULL;
+}
+
+/* Four threads that miss the cache at the same time get the same result. */
+static void test_threads(void **state) {
+  (void)state;
+  enum { THREADS = 4, SIZE = 2 * 15 * 10 * 8 };
+  vg_tensor *x = filled(VG_F32, SIZE, 1), *w = filled(VG_F32, 8 * 9 * 8, 2), *y[THREADS];
+  job jobs[THREADS];
+  pthread_t thread[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    y[i] = filled(VG_F32, SIZE, 3);
+    jobs[i] = (job){ vg_f32(y[i]), vg_f32(x), vg_f32(w), 0 };
+    assert_int_equal(pthread_create(&thread[i], NULL, convolve, &jobs[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  for (int i = 0; i < THREADS; i++) {
+    assert_int_equal(jobs[i].failures, 0);
+    assert_memory_equal(vg_f32(y[0]), vg_f32(y[i]), vg_tensor_bytes(y[0]));
+  }
+  for (int i = 0; i < THREADS; i++) vg_tensor_release(y[i]);
+  vg_tensor_release(x);
+  vg_tensor_release(w);
+}
+
+/* The n-th allocation fails, n = 1, 2, ... until none is left to fail: each time an error, never a crash, and the next call works. */
+static void test_out_of_memory(void **state) {
+  (void)state;
+  vg_tensor *x = filled(VG_BF16, 6 * 7 * 11, 1), *w = filled(VG_F32, 5 * 9 * 11, 2), *y = filled(VG_BF16, 6 * 7 * 5, 3), *dw = filled(VG_F32, 5 * 9 * 11, 4);
+  vg_conv_shape s = shape_of((const int[]){ 1, 6, 7, 11, 5, 3, 3, 1, 1, 1, 1 });
+  vg_status done = VG_ENOMEM;
+  for (int n = 1; n < 30 && done != VG_OK; n++) {
+    vg_alloc_fail_at(n, 0);
+    done = vg_conv_forward(&s, VG_BF16, vg_tensor_data(y), vg_tensor_data(x), VG_F32, vg_tensor_data(w), NULL);
+    if (done == VG_OK) done = vg_conv_backward_weights(&s, VG_BF16, VG_F32, vg_tensor_data(dw), vg_tensor_data(x), vg_tensor_data(y));
+    vg_alloc_fail_at(0, 0);
+    assert_true(done == VG_OK || done == VG_ENOMEM);
+  }
+  assert_int_equal(done, VG_OK);
+  vg_tensor *const all[] = { x, w, y, dw };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) vg_tensor_release(all[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_f32),       cmocka_unit_test(test_bf16),           cmocka_unit_test(test_same_bits_twice),
     cmocka_unit_test(test_gradients), cmocka_unit_test(test_shape_and_macs), cmocka_unit_test(test_refusals),
+    cmocka_unit_test(test_cache_is_bounded), cmocka_unit_test(test_threads), cmocka_unit_test(test_out_of_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
