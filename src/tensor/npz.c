@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "tensor/npy.h"
 
-enum { MAX_MEMBERS = 1 << 20, MAX_NAME = 1024, MAX_RATIO = 1032 };
+enum { MIN_ZIP = 22 /* its end record */, MAX_MEMBERS = 1 << 20, MAX_NAME = 1024, MAX_RATIO = 1032 };
 static const uint64_t MAX_FILE = UINT64_C(1) << 40;
 
 static vg_status member(vg_bundle *out, zip_t *z, zip_uint64_t i, const char *path) {
@@ -50,6 +50,10 @@ vg_status vg_npz_read(vg_bundle *out, const char *path) {
   size_t bytes;
   *out = (vg_bundle){ 0 };
   VG_TRY(vg_file_read(&data, &bytes, path, MAX_FILE));
+  if (bytes < MIN_ZIP) {        /* libzip takes an empty file for an empty archive */
+    vg_free(data);
+    return vg_fail(VG_EFORMAT, "%s: not a .npz file: %zu bytes", path, bytes);
+  }
   zip_error_t error;
   zip_error_init(&error);
   vg_status s = VG_OK;
