@@ -41,5 +41,12 @@ VG_CHECKED vg_status vg_dataset_stats(double *mean, double *std, const vg_datase
 VG_CHECKED vg_status vg_read_idx(vg_dataset **out, const char *name, const char *images, const char *labels, int n_classes);  /* plain or .gz */
 /* One IDX file of u8 of any rank up to 4, as a u8 tensor. */
 VG_CHECKED vg_status vg_read_idx_tensor(vg_tensor **out, const char *path);
+/* Images u8 or f32 [N, H, W, C] (or [N, H, W]: one channel), labels of i4, i8 or u1 [N]. */
+VG_CHECKED vg_status vg_read_npy(vg_dataset **out, const char *name, const char *images, const char *labels, int n_classes);
+/* CIFAR-10's binary files one after the other: records of a label byte and 3 planes of 32 x 32. */
+VG_CHECKED vg_status vg_read_cifar10(vg_dataset **out, const char *name, const char *const *files, int n_files);
+/* One sub-folder a class, classes in the order of the sorted names, images (.png, .jpg, .jpeg) in the order of theirs, all read as RGB.
+ * h = w = 0: they must agree in size; else each is resized to h x w, bilinear. Names that start with a dot are passed over. */
+VG_CHECKED vg_status vg_read_folder(vg_dataset **out, const char *name, const char *path, int h, int w);
 
 #endif
