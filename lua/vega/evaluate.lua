@@ -1,0 +1,91 @@
+--- What a study asks of an architecture: build it, train it, measure it.
+--
+--     evaluate = vega.evaluate.train { data = vega.data "fashion-mnist", epochs = 1, limit = 8000 }
+local core = require "vega.core"
+local train = require "vega.train"
+
+local evaluate = {}
+
+local OWN = { "data", "limit", "validation", "classes", "latency", "input" }
+local PASSED = { "epochs", "batch", "optimiser", "schedule", "clip", "smoothing", "precision", "augment", "seed" }
+
+local function check(options)
+  local known, names = {}, {}
+  for _, list in ipairs { OWN, PASSED } do
+    for _, name in ipairs(list) do known[name], names[#names + 1] = true, name end
+  end
+  if type(options) ~= "table" then error("evaluate.train: a table of options expected, got " .. type(options), 3) end
+  for key in pairs(options) do
+    if not known[key] then
+      local near = require("vega").nearest(tostring(key), names)
+      error(("evaluate.train: unknown option '%s'%s"):format(tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), 3)
+    end
+  end
+  if not options.data then error("evaluate.train: option 'data' is missing", 3) end
+end
+
+--- Median milliseconds of one inference at batch 1, norms folded into the weights; the protocol is that of vega.cost.latency.
+function evaluate.latency_ms(model)
+  local folded <close> = model:fold()
+  return core.cost.latency(folded, { batch = 1 }).median_ms
+end
+
+-- Evaluation of an architecture -----------------------------------------------------------------------------------------------------
+
+local function network(space, arch, input, classes, seed)
+  if space.network then return space:network(arch, input, classes, seed) end
+  local nn = require "vega.nn"
+  local net = nn.builder(input)
+  net.classes = classes
+  local output = space:construct(net, arch)
+  return net.graph:output(output):materialise(seed)
+end
+
+--- The training part (at most `limit` samples) and the validation part, of disjoint samples; chosen once, the same for every trial.
+local function parts(o)
+  local data, held = o.data, o.validation
+  local source = data.train or data
+  if held ~= nil and math.type(held) ~= "integer" then
+    return o.limit and source:subset { n = o.limit, seed = 0 } or source, held
+  end
+  local validation, rest = source:split { n = held or math.max(1, #source // 10), seed = 0 }
+  if o.limit and o.limit < #rest then rest = rest:subset { n = o.limit, seed = 0 } end
+  return rest, validation
+end
+
+local function settings(o, trial)
+  local fit = {}
+  for _, name in ipairs(PASSED) do fit[name] = o[name] end
+  fit.seed = trial and trial.seed or o.seed or 1
+  return fit
+end
+
+--- An evaluation for vega.study: trains each architecture on `data` (at most `limit` samples, `validation` samples or a set held out).
+-- Options beside these are those of vega.train.fit; latency = false leaves the measurement out.
+-- @return function(arch, trial, space) -> { accuracy, latency_ms, params, macs } | nil, message, code
+function evaluate.train(options)
+  check(options)
+  local o, training, validation = options, nil, nil
+  return function(arch, trial, space)
+    space = space or trial.space
+    if not training then training, validation = parts(o) end
+    local fit = settings(o, trial)
+    local input = o.input or training.shape
+    local model = network(space, arch, input, o.classes or training.n_classes, fit.seed)
+    fit.model, fit.data, fit.validation = model, training, validation
+    fit.on_epoch = function(entry)
+      if trial and trial.report then return trial.report(entry.epoch, { accuracy = entry.accuracy, loss = entry.loss }) end
+    end
+    local history, message, code = train.fit(fit)
+    if not history then return nil, message, code end
+    local result = { accuracy = history[#history].accuracy, params = model:n_params() }
+    result.macs = core.cost.count(model).macs
+    if o.latency ~= false then
+      model:precision "f32"
+      result.latency_ms = evaluate.latency_ms(model)
+    end
+    return result
+  end
+end
+
+return evaluate

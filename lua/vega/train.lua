@@ -1,0 +1,251 @@
+--- Training of a network: epochs, learning-rate schedule, validation, checkpoints.
+--
+--     local history = vega.train.fit {
+--       model = graph, data = train_set, epochs = 10, batch = 64,
+--       optimiser = { name = "sgd", lr = 0.1, momentum = 0.9, nesterov = true, weight_decay = 5e-4 },
+--       schedule = { name = "cosine", warmup = 100 }, validation = test_set, checkpoint = "runs/net.ckpt.safetensors", resume = true,
+--     }
+--     print(history[#history].accuracy)
+local core = require "vega.core"
+
+local train = {}
+
+-- Options ---------------------------------------------------------------------------------------------------------------------------
+
+local function set(words)
+  local result = {}
+  for word in words:gmatch "%S+" do result[word] = true end
+  return result
+end
+
+local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed on_step on_epoch]]
+local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
+local SCHEDULE = set "name warmup at factor floor"
+local AUGMENT = set "flip crop cutout"
+local EVALUATE = set "batch normalise precision"
+local NORMALISE = set "mean std"
+
+--- Raises, at the line that called the public function, on a key that is not known.
+local function check(who, options, known, level)
+  if type(options) ~= "table" then error(("%s: a table of options expected, got %s"):format(who, type(options)), level + 1) end
+  for key in pairs(options) do
+    if not known[key] then
+      local names = {}
+      for name in pairs(known) do names[#names + 1] = name end
+      table.sort(names)
+      local near = type(key) == "string" and require("vega").nearest(key, names)
+      error(("%s: unknown option '%s'%s"):format(who, tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), level + 1)
+    end
+  end
+  return options
+end
+
+local function check_fit(o)
+  check("train.fit", o, FIT, 3)
+  check("train.fit: optimiser", o.optimiser or {}, OPTIMISER, 3)
+  check("train.fit: schedule", o.schedule or {}, SCHEDULE, 3)
+  check("train.fit: augment", o.augment or {}, AUGMENT, 3)
+  for _, name in ipairs { "model", "data" } do
+    if o[name] == nil then error(("train.fit: option '%s' is missing"):format(name), 3) end
+  end
+  if math.type(o.epochs or 1) ~= "integer" or (o.epochs or 1) < 1 then
+    error(("train.fit: epochs must be an integer >= 1, got %s"):format(tostring(o.epochs)), 3)
+  end
+  if o.resume and not o.checkpoint then error("train.fit: resume wants a checkpoint", 3) end
+end
+
+local function precision_of(name)
+  if name ~= "auto" then return name or "f32" end
+  return core.sys.cpu().bf16 and "bf16" or "f32"
+end
+
+-- Data ------------------------------------------------------------------------------------------------------------------------------
+
+local function has_method(object, name)
+  local ok, method = pcall(function() return object[name] end)
+  return ok and type(method) == "function"
+end
+
+--- What the images are normalised with: given, none (false), or the training set's own mean and deviation.
+local function normalisation(given, data)
+  if given == false then return nil end
+  if given ~= nil then return check("normalise", given, NORMALISE, 4) end
+  local s = data:stats()
+  return { mean = s.mean, std = s.std }
+end
+
+local function open_loader(data, options, normalise)
+  if normalise then options.mean, options.std = normalise.mean, normalise.std end
+  return data:loader(options)
+end
+
+local function training_loader(o, normalise)
+  if has_method(o.data, "next") then return o.data end
+  local a = o.augment or {}
+  return open_loader(o.data, { batch = o.batch or 64, shuffle = true, seed = o.seed or 1, flip = a.flip, crop = a.crop, cutout = a.cutout }, normalise)
+end
+
+-- Evaluation ------------------------------------------------------------------------------------------------------------------------
+
+local function score_all(model, loader)
+  local n, correct, loss = 0, 0, 0
+  while true do
+    local images, labels, code = loader:next()
+    if code then return nil, labels, code end
+    if not images then break end
+    local x <close>, y = images, labels
+    local count, good, sum = core.train.score(model, x, y)
+    if not count then return nil, good, sum end
+    n, correct, loss = n + count, correct + good, loss + sum
+  end
+  if n == 0 then return nil, "evaluate: the data set is empty", "EARG" end
+  return { accuracy = correct / n, loss = loss / n, correct = correct, n = n }
+end
+
+local function score_set(model, data, batch, normalise)
+  if has_method(data, "next") then return score_all(model, data) end
+  return score_all(model, open_loader(data, { batch = batch }, normalise))
+end
+
+--- Accuracy and mean loss over a data set (or one epoch of a loader), in inference mode.
+-- @param options batch = 256, normalise = { mean, std } as in the history of fit (false: none; default: the set's own)
+-- @return { accuracy, loss, correct, n } | nil, message, code
+function train.evaluate(model, data, options)
+  local o = check("train.evaluate", options or {}, EVALUATE, 2)
+  local normalise = not has_method(data, "next") and normalisation(o.normalise, data) or nil
+  if not o.precision then return score_set(model, data, o.batch or 256, normalise) end
+  local before = model:precision()
+  model:precision(precision_of(o.precision))
+  local result, message, code = score_set(model, data, o.batch or 256, normalise)
+  model:precision(before)
+  return result, message, code
+end
+
+-- Fit -------------------------------------------------------------------------------------------------------------------------------
+
+--- The flat table of the engine. `at` counts epochs here and steps there.
+local function trainer_options(o, batches)
+  local opt, schedule = o.optimiser or {}, o.schedule or {}
+  local t = {}
+  for key, value in pairs(opt) do t[key] = value end
+  for key, value in pairs(schedule) do t[key] = value end
+  t.name = nil
+  t.optimiser, t.schedule = opt.name or "sgd", schedule.name or "constant"
+  t.lr = opt.lr or (t.optimiser == "sgd" and 0.1 or 1e-3)
+  t.at = nil
+  if schedule.at then
+    t.at = {}
+    for i, epoch in ipairs(schedule.at) do t.at[i] = math.floor(epoch * batches + 0.5) end
+  end
+  t.total_steps = (o.epochs or 1) * batches
+  t.clip, t.smoothing, t.loss, t.seed = o.clip, o.smoothing, o.loss, o.seed
+  return t
+end
+
+--- One run; its fields are what a checkpoint must bring back beside the trainer's own.
+local Run = {}
+Run.__index = Run
+
+function Run:save()
+  if not self.o.checkpoint then return true end
+  return self.trainer:save(self.o.checkpoint, core.json.encode { history = self.history, sum = self.sum, seen = self.seen })
+end
+
+function Run:restore()
+  local o = self.o
+  if not (o.resume and core.train.has_checkpoint(o.checkpoint)) then return true end
+  local ok, text, fell_back = self.trainer:load(o.checkpoint)
+  if not ok then return nil, text, fell_back end
+  if fell_back then
+    self.history.warning = ("checkpoint '%s' was missing or damaged: continued from '%s.prev'"):format(o.checkpoint, o.checkpoint)
+    io.stderr:write("train.fit: ", self.history.warning, "\n")
+  end
+  local kept = text and core.json.decode(text) or {}
+  for i, entry in ipairs(kept.history or {}) do self.history[i] = entry end
+  self.sum, self.seen = kept.sum or 0, kept.seen or 0
+  return true
+end
+
+--- Steps from the trainer's place to the end of its epoch. @return true, or false when a callback stopped it | nil, message, code
+function Run:epoch(epoch, batch)
+  local loader, trainer, on_step = self.loader, self.trainer, self.o.on_step
+  loader:seek(epoch + 1, batch + 1)
+  while true do
+    local images, labels, code = loader:next()
+    if code then return nil, labels, code end
+    if not images then return true end
+    local x <close>, y = images, labels
+    local loss, lr, norm = trainer:step(x, y)
+    if not loss then return nil, lr, norm end
+    batch = batch + 1
+    self.sum, self.seen = self.sum + loss, self.seen + 1
+    local step = trainer:place(epoch, batch)
+    if on_step and on_step { step = step, epoch = epoch + 1, batch = batch, loss = loss, lr = lr, grad_norm = norm } == false then return false end
+    if self.o.checkpoint_steps and step % self.o.checkpoint_steps == 0 then
+      local ok, message, why = self:save()
+      if not ok then return nil, message, why end
+    end
+  end
+end
+
+--- Closes an epoch: validation, history, checkpoint, callback.
+function Run:finish(epoch, seconds)
+  local o = self.o
+  local entry = { epoch = epoch + 1, loss = self.sum / math.max(1, self.seen), seconds = seconds }
+  if o.validation then
+    local score, message, code = score_set(o.model, o.validation, o.batch or 64, self.normalise)
+    if not score then return nil, message, code end
+    entry.accuracy, entry.validation_loss = score.accuracy, score.loss
+  end
+  self.history[#self.history + 1] = entry
+  self.sum, self.seen = 0, 0
+  self.trainer:place(epoch + 1, 0)
+  local ok, message, code = self:save()
+  if not ok then return nil, message, code end
+  return not (o.on_epoch and o.on_epoch(entry) == false)
+end
+
+function Run:go()
+  local _, first, batch = self.trainer:place()
+  for epoch = first, (self.o.epochs or 1) - 1 do
+    local started = core.sys.clock()
+    local on, message, code = self:epoch(epoch, batch)
+    batch = 0
+    if on == nil then return nil, message, code end
+    if on == false then
+      self.history.stopped = true
+      local ok, why, name = self:save()
+      if not ok then return nil, why, name end
+      return self.history
+    end
+    on, message, code = self:finish(epoch, core.sys.clock() - started)
+    if on == nil then return nil, message, code end
+    if on == false then
+      self.history.stopped = true
+      return self.history
+    end
+  end
+  return self.history
+end
+
+--- Trains `model`. Callbacks get a table and stop the training by returning false; they are called once a batch or once an epoch.
+-- The images are normalised with the training set's mean and deviation unless `normalise` is given; history.normalise tells them.
+-- @return history: a list of { epoch, loss, accuracy, validation_loss, seconds } | nil, message, code (ENAN: the training diverged)
+function train.fit(options)
+  check_fit(options)
+  local o = options
+  local normalise = not has_method(o.data, "next") and normalisation(o.normalise, o.data) or nil
+  o.model:precision(precision_of(o.precision))
+  local loader = training_loader(o, normalise)
+  local trainer, why, name = core.train.new(o.model, trainer_options(o, loader:batches()))
+  if not trainer then return nil, why, name end
+  local run = setmetatable({ o = o, loader = loader, trainer = trainer, normalise = normalise, sum = 0, seen = 0,
+    history = { normalise = normalise } }, Run)
+  local ok, message, code = run:restore()
+  if ok then ok, message, code = run:go() end
+  trainer:close()
+  if loader ~= o.data then loader:close() end
+  return ok, message, code
+end
+
+return train
