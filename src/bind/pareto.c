@@ -44,6 +44,7 @@ static double *check_numbers(lua_State *L, int arg, size_t n, const char *what) 
 
 static int l_rank(lua_State *L) {                     /* rank(points [, violations]) -> list of ranks, 1 = nobody dominates */
   size_t n, m;
+  lua_settop(L, 2);
   double *f = check_points(L, 1, &n, &m);
   double *violation = lua_isnoneornil(L, 2) ? NULL : check_numbers(L, 2, n, "violations");
   int *rank = lua_newuserdatauv(L, (n + 1) * sizeof *rank, 0);
@@ -59,6 +60,7 @@ static int l_rank(lua_State *L) {                     /* rank(points [, violatio
 
 static int l_crowding(lua_State *L) {                 /* crowding(points, ranks) -> list of distances */
   size_t n, m;
+  lua_settop(L, 2);
   double *f = check_points(L, 1, &n, &m);
   double *given = check_numbers(L, 2, n, "ranks");
   int *rank = lua_newuserdatauv(L, (n + 1) * sizeof *rank, 0);
@@ -77,6 +79,7 @@ static int l_crowding(lua_State *L) {                 /* crowding(points, ranks)
 static int l_hypervolume(lua_State *L) {              /* hypervolume(points, ref) -> number */
   size_t n, m;
   double volume = 0;
+  lua_settop(L, 2);
   double *f = check_points(L, 1, &n, &m);
   luaL_checktype(L, 2, LUA_TTABLE);
   if (n == 0) m = lua_rawlen(L, 2);

@@ -1,0 +1,92 @@
+--- Small helpers shared by the Lua side: option tables, nearest names, hashes, sorted keys.
+local util = {}
+
+--- The keys of a table in byte order, so that no result depends on the order of `pairs`.
+function util.sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  return keys
+end
+
+local function edit_distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal
+    diagonal, row[0] = row[0], i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+    end
+  end
+  return row[#b]
+end
+
+--- The entry of `names` (a list) nearest to `word`, at most three edits away, or nil.
+function util.nearest(word, names)
+  local best, distance
+  for _, name in ipairs(names) do
+    local d = edit_distance(tostring(word), tostring(name))
+    if d <= 3 and (not distance or d < distance) then best, distance = name, d end
+  end
+  return best
+end
+
+--- The text for an unknown name: what came, the nearest known name, all of them.
+function util.unknown(who, what, word, names)
+  local near = util.nearest(word, names)
+  return ("%s: unknown %s '%s'%s (known: %s)"):format(who, what, tostring(word), near and ("; did you mean '%s'?"):format(near) or "",
+    table.concat(names, ", "))
+end
+
+--- Raises at the caller's caller when `options` has a key that is not in `known` (a table with those keys).
+function util.check_options(who, options, known, level)
+  level = (level or 1) + 1
+  if type(options) ~= "table" then error(("%s: a table of options expected, got %s"):format(who, type(options)), level) end
+  for _, key in ipairs(util.sorted_keys(options)) do
+    if known[key] == nil then error(util.unknown(who, "option", key, util.sorted_keys(known)), level) end
+  end
+end
+
+--- Fills in and checks parameters declared as `{ default, min =, max =, integer = }`; returns a new table. Raises on a wrong one.
+function util.parameters(who, declared, given, level)
+  level = (level or 1) + 1
+  util.check_options(who, given, declared, level)
+  local result = {}
+  for _, name in ipairs(util.sorted_keys(declared)) do
+    local rule, value = declared[name], given[name]
+    if type(rule) ~= "table" then rule = { rule } end
+    if value == nil then value = rule[1] end
+    if rule[1] ~= nil and value ~= nil and type(value) ~= type(rule[1]) then
+      error(("%s: %s must be a %s, got %s"):format(who, name, type(rule[1]), type(value)), level)
+    end
+    if math.type(rule[1]) == "integer" and type(value) == "number" and not math.tointeger(value) then
+      error(("%s: %s must be a whole number, got %s"):format(who, name, value), level)
+    end
+    if rule.min and not (value >= rule.min) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
+    if rule.max and not (value <= rule.max) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
+    result[name] = value
+  end
+  return result
+end
+
+--- FNV-1a, 64 bit, of a text, as an integer.
+function util.fnv(text)
+  local h = 0xcbf29ce484222325
+  for i = 1, #text, 64 do
+    local bytes = { text:byte(i, i + 63) }
+    for j = 1, #bytes do h = (h ~ bytes[j]) * 0x100000001b3 end
+  end
+  return h
+end
+
+--- A copy of plain data.
+function util.copy(value)
+  if type(value) ~= "table" then return value end
+  local result = {}
+  for k, v in pairs(value) do result[k] = util.copy(v) end
+  return result
+end
+
+return util
