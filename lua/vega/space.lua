@@ -51,9 +51,9 @@ end
 
 --- One of a list of plain values, or of a table from option to what is decided below it (a table of declared decisions, or a function).
 function Builder:choice(name, options)
-  local values, below = {}, {}
+  local values, below
   if #options > 0 then
-    values = options
+    values, below = options, {}
   else
     values = util.sorted_keys(options)
     below = options
@@ -398,7 +398,8 @@ end
 function Space:save()
   local list = {}
   for i, d in ipairs(self.decisions) do
-    list[i] = { name = d.name, domain = d.domain:describe(), below = d.parent and d.parent.decision.name .. "=" .. tostring(d.parent.option) or nil }
+    local below = d.parent and d.parent.decision.name .. "=" .. tostring(d.parent.option) or nil
+    list[i] = { name = d.name, domain = d.domain:describe(), below = below }
   end
   local clauses = {}
   for i, clause in ipairs(self.clauses) do clauses[i] = clause.name or domains.show(clause.forbid) end
@@ -408,7 +409,8 @@ end
 function Space:__tostring()
   local lines = {}
   for _, d in ipairs(self.decisions) do
-    lines[#lines + 1] = ("%s: %s%s"):format(d.name, d.domain:describe(), d.parent and (" when %s = %s"):format(d.parent.decision.name, tostring(d.parent.option)) or "")
+    local when = d.parent and (" when %s = %s"):format(d.parent.decision.name, tostring(d.parent.option)) or ""
+    lines[#lines + 1] = ("%s: %s%s"):format(d.name, d.domain:describe(), when)
   end
   lines[#lines + 1] = ("space '%s', %s"):format(self.name, self.size and self.size .. " architectures"
     or self.finite and ("2^%.1f architectures"):format(self.bits) or "continuous")

@@ -4,9 +4,9 @@
 -- A method is a plain class with new(space, params, rng), ask() -> arch or nil, and tell(trial); everything else (ids, seeds, duplicates,
 -- lost trials, constraints, best, front, save and load) is done once, here. In tell, trial.value is larger-is-better, trial.costs are all
 -- minimised, trial.values is what the user returned, trial.failed is true for a trial without a result.
-local core_rng = require "vega.core.rng"
+local core_rng = require("vega.core").rng
 local objective = require "vega.objective"
-local pareto = require "vega.core.pareto"
+local pareto = require("vega.core").pareto
 local util = require "vega.util"
 
 local RETRIES = 100           -- asks of the method before a duplicate is replaced
@@ -117,7 +117,7 @@ function Driver:ask(n)
   return list, "ok"
 end
 
-local function lose(self, id, entry)
+local function lose(self, entry)
   entry.losses = entry.losses + 1
   self.counters.lost = self.counters.lost + 1
   if entry.losses > self.max_retries then return false end
@@ -158,7 +158,7 @@ function Driver:tell(id, outcome)
   local entry = self.open[id]
   if not entry then return nil, "unknown id" end
   self.events[#self.events + 1] = { "tell", id, outcome }
-  if outcome.status == "lost" and lose(self, id, entry) then return true end
+  if outcome.status == "lost" and lose(self, entry) then return true end
   for i, waiting in ipairs(self.reissue) do if waiting.id == id then table.remove(self.reissue, i) break end end
   self.open[id] = nil
   self.open_count = self.open_count - 1

@@ -64,8 +64,8 @@ function util.parameters(who, declared, given, level)
     if math.type(rule[1]) == "integer" and type(value) == "number" and not math.tointeger(value) then
       error(("%s: %s must be a whole number, got %s"):format(who, name, value), level)
     end
-    if rule.min and not (value >= rule.min) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
-    if rule.max and not (value <= rule.max) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
+    if rule.min and (value < rule.min or value ~= value) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
+    if rule.max and (value > rule.max or value ~= value) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
     result[name] = value
   end
   return result

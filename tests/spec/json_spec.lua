@@ -1,4 +1,4 @@
-local json = require "vega.core.json"
+local json = require("vega.core").json
 
 describe("json", function()
   it("keeps numbers what they are", function()

@@ -1,4 +1,4 @@
-local pareto = require "vega.core.pareto"
+local pareto = require("vega.core").pareto
 
 describe("pareto", function()
   it("has the known answers", function()

@@ -1,4 +1,4 @@
-local core_rng = require "vega.core.rng"
+local core_rng = require("vega.core").rng
 local space = require "vega.space"
 local util = require "vega.util"
 
@@ -74,7 +74,8 @@ describe("space", function()
   end)
 
   it("keeps number types and floats in their bounds", function()
-    local s = space.define { name = "n", choices = { i = space.int(1, 100, { log = true }), x = space.float(1e-4, 1, { log = true }), q = space.float(0, 1, { step = 0.25 }) } }
+    local s = space.define { name = "n", choices = { i = space.int(1, 100, { log = true }), x = space.float(1e-4, 1, { log = true }),
+      q = space.float(0, 1, { step = 0.25 }) } }
     local arch = s:finish { i = 3.0, x = 1, q = 0.5 }
     assert.same({ "integer", "float" }, { math.type(arch.i), math.type(arch.x) })
     local rng = core_rng.new(2, "test", 3)

@@ -58,7 +58,7 @@ describe("strategies", function()
   end)
 
   it("nsga2 finds more of a two-objective front than random search", function()
-    local pareto = require "vega.core.pareto"
+    local pareto = require("vega.core").pareto
     local function volume(descriptor, seed)
       local s = strategy.create(descriptor, { space = cells(), objectives = { acc = "max", cost = "min" }, seed = seed })
       for _ = 1, 150 do

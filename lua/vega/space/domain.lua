@@ -43,7 +43,7 @@ function Finite:other(rng, value)
   return self:at(i < skip and i or i + 1)
 end
 function Finite:unit(value) return (self:index(value) - 0.5) / self.size end
-function Finite:equal(a, b) return a == b end
+function Finite.equal(_, a, b) return a == b end
 function Finite:describe() return self.text end
 
 local Listed = setmetatable({}, { __index = Finite })
@@ -79,14 +79,14 @@ end
 
 local function check_bounds(kind, name, lo, hi, options)
   options = options or {}
-  if type(lo) ~= "number" or type(hi) ~= "number" or not (lo <= hi) or hi - lo == math.huge then
+  if type(lo) ~= "number" or type(hi) ~= "number" or lo ~= lo or hi ~= hi or lo > hi or hi - lo == math.huge then
     error(("space: %s '%s': finite bounds with low <= high expected, got %s and %s"):format(kind, name, tostring(lo), tostring(hi)), 4)
   end
   for key in pairs(options) do
     if key ~= "step" and key ~= "log" then error(("space: %s '%s': unknown option '%s' (known: log, step)"):format(kind, name, tostring(key)), 4) end
   end
   if options.log and lo <= 0 then error(("space: %s '%s': a log scale needs bounds above 0, got %s"):format(kind, name, lo), 4) end
-  if options.step and not (options.step > 0) then error(("space: %s '%s': step must be > 0, got %s"):format(kind, name, options.step), 4) end
+  if options.step and options.step <= 0 then error(("space: %s '%s': step must be > 0, got %s"):format(kind, name, options.step), 4) end
   return ("%s [%s, %s]%s%s"):format(kind, lo, hi, options.step and " step " .. options.step or "", options.log and " log" or ""), options
 end
 
@@ -130,7 +130,7 @@ end
 function Float:accept(v) if type(v) == "number" and v >= self.lo and v <= self.hi then return v + 0.0 end end
 function Float:random(rng) return self:from_unit(rng:uniform()) end
 function Float:unit(v) return self:to_unit(v) end
-function Float:equal(a, b) return a == b end
+function Float.equal(_, a, b) return a == b end
 function Float:describe() return self.text end
 
 --- Polynomial mutation, index 20 (Deb & Agrawal 1995), in the unit interval.

@@ -1,6 +1,6 @@
 --- NSGA-II: tournament on (rank, crowding), crossover, mutation, survival by fronts. Deb et al. 2002, doi:10.1109/4235.996017.
 -- Steady state by default: once the population stands, every tell may be followed by a child. `synchronous` gives whole generations.
-local pareto = require "vega.core.pareto"
+local pareto = require("vega.core").pareto
 
 local Nsga2 = { name = "nsga2", multi_objective = true,
   params = { population = { 0, min = 0 }, crossover = { 0.9, min = 0, max = 1 }, synchronous = { false } } }   -- population 0: by the budget

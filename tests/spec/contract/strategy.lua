@@ -1,4 +1,5 @@
---- What every strategy must do. One line applies it: require("tests.spec.contract.strategy")(describe, it, "aging", function() return vega.strategy.aging {} end)
+--- What every strategy must do. One line applies it:
+--    require("tests.spec.contract.strategy")(describe, it, "aging", function() return vega.strategy.aging {} end)
 local assert = require "luassert"
 local space = require "vega.space"
 local strategy = require "vega.strategy"

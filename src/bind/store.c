@@ -1,0 +1,111 @@
+/* vega.core.store: the store's named statements for Lua. Rows are tables from column name to value. */
+#include "store/store.h"
+
+#include "bind/vgl.h"
+
+#define TYPE "vega.store"
+enum { MAX_VALUES = 16 };
+
+static vg_store *check_store(lua_State *L, int arg) {
+  vg_store **box = luaL_checkudata(L, arg, TYPE);
+  luaL_argcheck(L, *box != NULL, arg, "store is closed");
+  return *box;
+}
+
+static int l_open(lua_State *L) {                     /* open(path) -> store | nil, message, code */
+  const char *path = luaL_checkstring(L, 1);
+  vg_store **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, TYPE);
+  vg_status s = vg_store_open(box, path);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+static int l_close(lua_State *L) {
+  vg_store **box = luaL_checkudata(L, 1, TYPE);
+  vg_store_close(*box);
+  *box = NULL;
+  return 0;
+}
+
+static int answer(lua_State *L, vg_status s) {
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int l_begin(lua_State *L) { return answer(L, vg_store_begin(check_store(L, 1))); }
+static int l_commit(lua_State *L) { return answer(L, vg_store_commit(check_store(L, 1))); }
+static int l_rollback(lua_State *L) {
+  vg_store_rollback(check_store(L, 1));
+  return 0;
+}
+
+static void push_value(lua_State *L, const vg_value *v) {
+  switch (v->kind) {
+    case VG_INTEGER: lua_pushinteger(L, v->i); break;
+    case VG_REAL: lua_pushnumber(L, v->f); break;
+    case VG_TEXT: lua_pushlstring(L, v->s, v->length); break;
+    default: lua_pushnil(L);
+  }
+}
+
+/* The next statement resets what a raise (no memory) leaves open here; nothing is owned. */
+static vg_status add_row(void *context, int n, const char *const *names, const vg_value *values) {
+  lua_State *L = context;
+  lua_createtable(L, 0, n);
+  for (int i = 0; i < n; i++) {
+    push_value(L, &values[i]);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return VG_OK;
+}
+
+static vg_value check_value(lua_State *L, int arg) {
+  vg_value v = { .kind = VG_NULL };
+  switch (lua_type(L, arg)) {
+    case LUA_TNIL: break;
+    case LUA_TSTRING: v.kind = VG_TEXT, v.s = lua_tolstring(L, arg, &v.length); break;
+    case LUA_TNUMBER:
+      if (lua_isinteger(L, arg)) v.kind = VG_INTEGER, v.i = lua_tointeger(L, arg);
+      else v.kind = VG_REAL, v.f = lua_tonumber(L, arg);
+      break;
+    default: luaL_argerror(L, arg, "a number, a string or nil expected");
+  }
+  return v;
+}
+
+static int l_run(lua_State *L) {                      /* store:run(statement, ...) -> rows, last id | nil, message, code */
+  vg_store *s = check_store(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  vg_value values[MAX_VALUES];
+  int n = lua_gettop(L) - 2;
+  luaL_argcheck(L, n <= MAX_VALUES, 3, "too many values");
+  for (int i = 0; i < n; i++) values[i] = check_value(L, i + 3);
+  lua_newtable(L);
+  vg_status status = vg_store_run(s, name, values, n, add_row, L);
+  if (status != VG_OK) return vgl_fail(L, status);
+  lua_pushinteger(L, vg_store_last_id(s));
+  return 2;
+}
+
+static int l_tostring(lua_State *L) {
+  vg_store **box = luaL_checkudata(L, 1, TYPE);
+  lua_pushstring(L, *box ? "store (open)" : "store (closed)");
+  return 1;
+}
+
+static const luaL_Reg METHODS[] = { { "close", l_close }, { "begin", l_begin }, { "commit", l_commit }, { "rollback", l_rollback },
+                                    { "run", l_run },     { NULL, NULL } };
+static const luaL_Reg METAMETHODS[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "open", l_open }, { NULL, NULL } };
+
+int luaopen_vega_core_store(lua_State *L) {
+  luaL_newmetatable(L, TYPE);
+  luaL_setfuncs(L, METAMETHODS, 0);
+  luaL_newlib(L, METHODS);
+  lua_setfield(L, -2, "__index");
+  luaL_newlib(L, FUNCTIONS);
+  return 1;
+}
