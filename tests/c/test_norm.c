@@ -260,11 +260,30 @@ static void test_softmax(void **state) {
   vg_tensor_release(y);
 }
 
+static void test_group_norm(void **state) {
+  (void)state;
+  const struct { vg_shape shape; int groups; } cases[] = {
+    { VG_SHAPE(2, 8), 2 }, { VG_SHAPE(3, 5, 5, 16), 4 }, { VG_SHAPE(2, 7, 9, 24), 24 }, { VG_SHAPE(1, 33, 40, 30), 3 }, { VG_SHAPE(4, 3, 3, 144), 1 },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int k = 0; k < 4; k++)
+      check(&(trial){ .op = "group_norm", .dtype = k & 1 ? VG_BF16 : VG_F32, .shape = cases[i].shape, .groups = cases[i].groups, .train = true }, k & 2);
+  vg_tensor *x = scatter(VG_F32, VG_SHAPE(2, 2, 2, 6), 1, 0), *gamma = scatter(VG_F32, VG_SHAPE(6), 2, 3), *beta = scatter(VG_F32, VG_SHAPE(6), 3, 0), *y;
+  vg_call c = { .n_in = 3, .in = { x, gamma, beta } };
+  vg_op_defaults(&c, vg_op_find("group_norm"));
+  c.arg[0] = 3;
+  gradcheck("group_norm", c);
+  c.arg[0] = 4;
+  assert_int_equal(vg_op_run(&y, &c), VG_ESHAPE);
+  assert_string_equal(vg_message(), "group_norm: 6 channels do not divide into 4 groups");
+  for (int i = 0; i < 3; i++) vg_tensor_release(c.in[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_batch_norm_shapes), cmocka_unit_test(test_batch_norm_modes), cmocka_unit_test(test_batch_norm_far_mean),
     cmocka_unit_test(test_batch_norm_same_bits), cmocka_unit_test(test_batch_norm_refusals), cmocka_unit_test(test_batch_norm_gradcheck),
-    cmocka_unit_test(test_softmax),
+    cmocka_unit_test(test_softmax), cmocka_unit_test(test_group_norm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
