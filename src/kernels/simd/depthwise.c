@@ -1,7 +1,7 @@
 /* Depthwise convolution over NHWC, vectorised over channels.
  *
  * A job is a run of output rows of one group of channels (a few vectors). The input rows it needs are copied, widened to f32 and padded with
- * zero columns, into a small ring in the L1 cache:
+ * zero columns, into a small ring in the inner caches:
  *
  *     ring [row modulo ring_rows][vector][column] of vectors of VL channels
  *
@@ -27,7 +27,7 @@
 #define INLINE static inline __attribute__((always_inline))
 typedef float vf __attribute__((vector_size(VL * 4)));
 
-enum { MAX_RING = 256, RING_BYTES = 40 << 10, TAPS_AT_ONCE = 9 };
+enum { MAX_RING = 256, RING_BYTES = 64 << 10, TAPS_AT_ONCE = 9 };
 /* Multiply-adds (of lanes) below which waking other threads costs more than it brings. */
 enum { PARALLEL_FROM = 1 << 18 };
 static bool is_large(const vg_dw_shape *s) { return s->n * s->ho * s->wo * s->c * s->kh * s->kw >= PARALLEL_FROM; }
@@ -193,9 +193,12 @@ static void worker_begin(worker *w, const plan *p, int64_t image) {
   for (int64_t i = 0; i < p->ring_rows; i++) w->tag[i] = -1;
 }
 
-INLINE void copy_columns(vf *ring, const void *src, int64_t cols, int64_t c, int64_t vectors, int64_t ring_cols, int tail, bool bf16) {
+/* Also asks for the same columns of the next row: the runs of one group are too short for the hardware to see the stream. */
+INLINE void copy_columns(vf *ring, const void *src, int64_t cols, int64_t c, int64_t vectors, int64_t ring_cols, int tail, bool bf16,
+                         int64_t row_size) {
   for (int64_t x = 0; x < cols; x++)
     for (int64_t v = 0; v < vectors; v++) {
+      __builtin_prefetch((const char *)src + (size_t)(row_size + x * c + v * VL) * (bf16 ? 2 : 4));
       if (v + 1 < vectors || tail == VL) ring[v * ring_cols + x] = load(src, x * c + v * VL, bf16, VL);
       else ring[v * ring_cols + x] = load(src, x * c + v * VL, bf16, tail);
     }
@@ -221,8 +224,8 @@ static const vf *fetch(worker *w, const plan *p, const void *in, int64_t y, int6
   int64_t n = group_vectors(p, g, &tail);
   int64_t cols = p->in_w < p->ring_cols - p->left ? p->in_w : p->ring_cols - p->left;
   const void *src = element(in, (w->image * p->in_h + y) * p->in_w * p->c + g * p->group * VL, p->bf16);
-  if (p->bf16) copy_columns(row + p->left, src, cols, p->c, n, p->ring_cols, tail, true);
-  else copy_columns(row + p->left, src, cols, p->c, n, p->ring_cols, tail, false);
+  if (p->bf16) copy_columns(row + p->left, src, cols, p->c, n, p->ring_cols, tail, true, p->in_w * p->c);
+  else copy_columns(row + p->left, src, cols, p->c, n, p->ring_cols, tail, false, p->in_w * p->c);
   return row;
 }
 
@@ -416,8 +419,8 @@ static void weight_job(worker *w, const plan *p, vf *sum, vf *grad_row, const vo
     for (int i = 0; i < win.n; i++)
       for (int j = 0; j < kw; j++) x[i * kw + j] = win.x[i] + j * p->s->dil;
     const void *row = element(dst_grad, r * p->out_w * p->c + g * p->group * VL, p->bf16);
-    if (p->bf16) copy_columns(grad_row, row, p->out_w, p->c, n, p->out_w, tail, true);
-    else copy_columns(grad_row, row, p->out_w, p->c, n, p->out_w, tail, false);
+    if (p->bf16) copy_columns(grad_row, row, p->out_w, p->c, n, p->out_w, tail, true, p->out_w * p->c);
+    else copy_columns(grad_row, row, p->out_w, p->c, n, p->out_w, tail, false, p->out_w * p->c);
     for (int64_t v = 0; v < n; v++)
       dot_row(p, sum + (g * p->group + v) * taps + win.k[0] * kw, x, win.n * kw, v * p->ring_cols, grad_row + v * p->out_w);
   }
