@@ -8,6 +8,8 @@
 #include <zlib.h>
 
 #include <cmocka.h>
+#include <png.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -274,6 +276,66 @@ static void loader_survives_no_memory(void **state) {
   vg_dataset_release(d);
 }
 
+static void write_png(const char *path, int h, int w, uint8_t value) {
+  uint8_t rgb[16 * 16 * 3];
+  memset(rgb, value, sizeof rgb);
+  png_image image = { .version = PNG_IMAGE_VERSION, .width = (png_uint_32)w, .height = (png_uint_32)h, .format = PNG_FORMAT_RGB };
+  assert_true(png_image_write_to_file(&image, path, 0, rgb, 0, NULL));
+}
+
+static void image_folder(void **state) {
+  (void)state;
+  mkdir(in_folder("pics"), 0700);
+  mkdir(in_folder("pics/cat"), 0700);
+  mkdir(in_folder("pics/ant"), 0700);
+  write_png(in_folder("pics/cat/1.png"), 4, 6, 200);
+  write_png(in_folder("pics/ant/b.png"), 4, 6, 20);
+  write_png(in_folder("pics/ant/a.png"), 4, 6, 10);
+  vg_dataset *d;
+  OK(vg_read_folder(&d, "pics", in_folder("pics"), 0, 0));
+  assert_int_equal(d->n, 3);
+  assert_string_equal(d->class_names[0], "ant");
+  assert_int_equal(vg_dataset_label(d, 2), 1);
+  assert_int_equal(vg_u8(d->images)[0], 10);
+  assert_int_equal(vg_u8(d->images)[2 * 4 * 6 * 3 + 71], 200);
+  vg_dataset_release(d);
+  write_png(in_folder("pics/cat/2.png"), 5, 6, 90);
+  assert_int_equal(vg_read_folder(&d, "pics", in_folder("pics"), 0, 0), VG_EFORMAT);
+  assert_non_null(strstr(vg_message(), "cat/2.png: 5 x 6"));
+  OK(vg_read_folder(&d, "pics", in_folder("pics"), 3, 3));
+  assert_int_equal(vg_u8(d->images)[3 * 27 + 5], 90);
+  vg_dataset_release(d);
+  void *data;
+  size_t bytes;
+  OK(vg_file_read(&data, &bytes, in_folder("pics/cat/2.png"), 1 << 20));
+  for (size_t cut = 0; cut + 12 < bytes; cut += 3) {
+    OK(vg_file_write(in_folder("pics/cat/2.png"), data, cut));
+    assert_int_equal(vg_read_folder(&d, "pics", in_folder("pics"), 3, 3), VG_EFORMAT);
+  }
+  vg_free(data);
+}
+
+static void cifar_records(void **state) {
+  (void)state;
+  static uint8_t file[2 * 3073];
+  for (int i = 0; i < 2 * 3073; i++) file[i] = (uint8_t)(i * 7);
+  file[0] = 9;
+  file[3073] = 3;
+  OK(vg_file_write(in_folder("c.bin"), file, sizeof file));
+  const char *files[] = { in_folder("c.bin"), in_folder("c.bin") };
+  vg_dataset *d;
+  OK(vg_read_cifar10(&d, "cifar10", files, 2));
+  assert_int_equal(d->n, 4);
+  assert_int_equal(vg_dataset_label(d, 3), 3);
+  assert_int_equal(vg_u8(d->images)[3 * 3072 + 5 * 3 + 2], file[3073 + 1 + 2 * 1024 + 5]);
+  vg_dataset_release(d);
+  file[3073] = 10;
+  OK(vg_file_write(in_folder("c.bin"), file, sizeof file));
+  assert_int_equal(vg_read_cifar10(&d, "cifar10", files, 1), VG_EFORMAT);
+  OK(vg_file_write(in_folder("c.bin"), file, 3000));
+  assert_int_equal(vg_read_cifar10(&d, "cifar10", files, 1), VG_EFORMAT);
+}
+
 static void fashion_mnist(void **state) {
   (void)state;
   const char *base = "/usr/share/datasets/fashion-mnist/";
@@ -310,7 +372,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(idx_plain_and_gz), cmocka_unit_test(idx_damaged), cmocka_unit_test(split_is_stratified_and_disjoint),
     cmocka_unit_test(loader_plain), cmocka_unit_test(loader_same_with_thread_and_from_anywhere), cmocka_unit_test(loader_augments_as_defined),
-    cmocka_unit_test(loader_survives_no_memory), cmocka_unit_test(fashion_mnist),
+    cmocka_unit_test(loader_survives_no_memory), cmocka_unit_test(image_folder), cmocka_unit_test(cifar_records), cmocka_unit_test(fashion_mnist),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

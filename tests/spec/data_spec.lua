@@ -83,3 +83,31 @@ describe("vega.data", function()
     assert.near(0.3530, s.std[1], 1e-4)
   end)
 end)
+
+describe("vega.io", function()
+  it("saves and loads every format", function()
+    local w = vega.tensor.zeros { 2, 3 }
+    for _, extension in ipairs { "npz", "safetensors" } do
+      local path = helper.scratch("t." .. extension)
+      local opts = extension == "safetensors" and { metadata = { step = "12" } } or { deflate = true }
+      assert.equal(path, vega.io.save(path, { w = w, v = w }, opts))
+      local back, meta = vega.io.load(path)
+      assert.truthy(back.w and back.v)
+      assert.equal(extension == "safetensors" and "12" or nil, meta.step)
+    end
+    local path = helper.scratch "t.npy"
+    assert(vega.io.save(path, w))
+    assert.equal(tostring(w), tostring(vega.io.load(path)))
+  end)
+
+  it("refuses what it cannot keep and reports what is not there", function()
+    local w = vega.tensor.zeros { 2 }
+    raises("ends in .npy, .npz or .safetensors", vega.io.load, "x.pickle")
+    raises("'w' must be a tensor, got number", vega.io.save, "x.npz", { w = 1 })
+    raises("keeps no metadata", vega.io.save, "x.npz", { w = w }, { metadata = { a = "b" } })
+    local back, message, code = vega.io.load "/nowhere/w.safetensors"
+    assert.is_nil(back)
+    assert.equal("EIO", code)
+    assert.truthy(message:find("/nowhere/w.safetensors", 1, true))
+  end)
+end)
