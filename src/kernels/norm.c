@@ -221,3 +221,48 @@ vg_status vg_norm_grad_input(void *dx, const void *dy, const void *x, const vg_m
   vg_free(memory);
   return VG_OK;
 }
+
+/* The rows of layer norm are not folded: a cut with rows as they are. */
+static cut layer_cut(const vg_map *m) {
+  cut k = { .fold = 1, .width = m->channels, .full = m->channels ? m->rows : 0, .size = m->bf16 ? 2 : 4 };
+  k.block = m->channels && BLOCK / m->channels > 1 ? BLOCK / m->channels : 1;
+  k.threads = m->rows * m->channels < PARALLEL || omp_in_parallel() ? 1 : vg_threads();
+  return k;
+}
+
+void vg_layer_norm(void *y, float *stats, const void *x, const vg_map *m, const float *gamma, const float *beta, float eps) {
+  cut k = layer_cut(m);
+  size_t stride = (size_t)k.width * k.size;
+#pragma omp parallel for schedule(static) num_threads(k.threads) if (k.threads > 1)
+  for (int t = 0; t < k.threads; t++) {
+    int64_t begin, end;
+    part(&begin, &end, &k, t);
+    VG_DISPATCH(layer_norm)((char *)y + (size_t)begin * stride, stats + 2 * begin, (const char *)x + (size_t)begin * stride, gamma, beta, end - begin, k.width,
+                            m->bf16, eps);
+  }
+}
+
+vg_status vg_layer_norm_grad(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats, const vg_map *m, const float *gamma) {
+  cut k = layer_cut(m);
+  size_t stride = (size_t)k.width * k.size;
+  sums s;
+  VG_TRY(sums_new(&s, &k));
+#pragma omp parallel for schedule(static) num_threads(k.threads) if (k.threads > 1)
+  for (int t = 0; t < k.threads; t++) {
+    int64_t begin, end;
+    part(&begin, &end, &k, t);
+    for (int64_t r = begin; r < end; r += k.block) {
+      size_t at = (size_t)r * stride;
+      float *now = s.now + 2 * t * k.width;
+      VG_DISPATCH(layer_norm_grad)(dx ? (char *)dx + at : NULL, now, now + k.width, (const char *)dy + at, (const char *)x + at, stats + 2 * r, gamma,
+                                   r + k.block < end ? k.block : end - r, k.width, m->bf16);
+      sums_flush(&s, &k, t);
+    }
+  }
+  for (int64_t c = 0; c < m->channels; c++) {
+    dbeta[c] = (float)sums_get(&s, &k, 0, c, m->channels);
+    dgamma[c] = (float)sums_get(&s, &k, 1, c, m->channels);
+  }
+  vg_free(s.total);
+  return VG_OK;
+}

@@ -33,6 +33,12 @@ VG_CHECKED vg_status vg_norm_grad_sums(float *sum_g, float *sum_gx, const void *
  * a = istd * gamma * sum_g / rows, b = istd * gamma * sum_gx / rows. dx may be dy. */
 VG_CHECKED vg_status vg_norm_grad_input(void *dx, const void *dy, const void *x, const vg_map *m, const vg_norm *n, const float *a, const float *b);
 
+/* Layer norm: each row by itself. stats [rows, 2] = mean and inverse deviation, written; gamma, beta [C] or NULL; y may be x. */
+void vg_layer_norm(void *y, float *stats, const void *x, const vg_map *m, const float *gamma, const float *beta, float eps);
+/* dgamma, dbeta [C] written; dx written unless NULL, and may be dy. */
+VG_CHECKED vg_status vg_layer_norm_grad(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats, const vg_map *m,
+                                        const float *gamma);
+
 /* One block of rows of `width` elements; the per-channel vectors are repeated to that width. */
 typedef struct vg_norm_rows {
   const float *mean, *scale, *shift;     /* z = (x - mean) * scale + shift */
@@ -43,5 +49,10 @@ VG_SIMD_DECLARE(void, norm_apply, (void *y, const void *x, const vg_norm_rows *p
 VG_SIMD_DECLARE(void, norm_sums, (float *sum_g, float *sum_gx, const void *dy, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width,
                                   bool bf16, vg_act act));
 VG_SIMD_DECLARE(void, norm_input, (void *dx, const void *dy, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width, bool bf16, vg_act act));
+VG_SIMD_DECLARE(void, layer_norm, (void *y, float *stats, const void *x, const float *gamma, const float *beta, int64_t rows, int64_t n, bool bf16,
+                                   float eps));
+/* Adds into sum_g, sum_gx [n] the sums of dy and dy * xhat. */
+VG_SIMD_DECLARE(void, layer_norm_grad, (void *dx, float *sum_g, float *sum_gx, const void *dy, const void *x, const float *stats, const float *gamma,
+                                        int64_t rows, int64_t n, bool bf16));
 
 #endif

@@ -279,11 +279,24 @@ static void test_group_norm(void **state) {
   for (int i = 0; i < 3; i++) vg_tensor_release(c.in[i]);
 }
 
+static void test_layer_norm(void **state) {
+  (void)state;
+  const vg_shape shapes[] = { VG_SHAPE(3, 2), VG_SHAPE(5, 10), VG_SHAPE(2, 3, 17), VG_SHAPE(130, 300), VG_SHAPE(4, 7, 64) };
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    for (int k = 0; k < 4; k++)
+      check(&(trial){ .op = "layer_norm", .dtype = k & 1 ? VG_BF16 : VG_F32, .shape = shapes[i], .train = true, .mean = 0.5 }, k & 2);
+  vg_tensor *x = scatter(VG_F32, VG_SHAPE(2, 2, 6), 1, 0), *gamma = scatter(VG_F32, VG_SHAPE(6), 2, 3), *beta = scatter(VG_F32, VG_SHAPE(6), 3, 0);
+  vg_call c = { .n_in = 3, .in = { x, gamma, beta } };
+  vg_op_defaults(&c, vg_op_find("layer_norm"));
+  gradcheck("layer_norm", c);
+  for (int i = 0; i < 3; i++) vg_tensor_release(c.in[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_batch_norm_shapes), cmocka_unit_test(test_batch_norm_modes), cmocka_unit_test(test_batch_norm_far_mean),
     cmocka_unit_test(test_batch_norm_same_bits), cmocka_unit_test(test_batch_norm_refusals), cmocka_unit_test(test_batch_norm_gradcheck),
-    cmocka_unit_test(test_softmax), cmocka_unit_test(test_group_norm),
+    cmocka_unit_test(test_softmax), cmocka_unit_test(test_group_norm), cmocka_unit_test(test_layer_norm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* The inner loops of normalisation: along a row, all channels side by side, so every loop is elementwise and vectorises. */
+#include <math.h>
+
 #include "kernels/norm.h"
 #include "kernels/simd/act.h"
 
@@ -96,4 +98,63 @@ void VG_SIMD(norm_input)(void *dx, const void *dy, const void *x, const vg_norm_
 #define RUN(k) (bf16 ? input(dx, dy, x, p, rows, width, 1, k) : input(dx, dy, x, p, rows, width, 0, k))
   VG_EACH_ACT(act, RUN)
 #undef RUN
+}
+
+/* A row is read three times, twice from the first-level cache: the mean first, then the deviations from it. */
+VG_INLINE void layer_norm(void *y, float *stats, const void *x, const float *gamma, const float *beta, int64_t rows, int64_t n, const int bf16, float eps) {
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t i = r * n;
+    float sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; j++) sum += vg__get(x, i + j, bf16);
+    float mean = sum / (float)n;
+#pragma omp simd reduction(+ : square)
+    for (int64_t j = 0; j < n; j++) {
+      float d = vg__get(x, i + j, bf16) - mean;
+      square += d * d;
+    }
+    float istd = 1 / sqrtf(square / (float)n + eps);
+    stats[2 * r] = mean;
+    stats[2 * r + 1] = istd;
+#pragma GCC ivdep
+    for (int64_t j = 0; j < n; j++) {
+      float v = (vg__get(x, i + j, bf16) - mean) * istd;
+      vg__put(y, i + j, v * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0), bf16);
+    }
+  }
+}
+
+VG_INLINE void layer_norm_grad(void *dx, float *restrict sum_g, float *restrict sum_gx, const void *dy, const void *x, const float *stats,
+                               const float *gamma, int64_t rows, int64_t n, const int bf16) {
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t i = r * n;
+    float mean = stats[2 * r], istd = stats[2 * r + 1], sum_h = 0, sum_hx = 0;
+#pragma omp simd reduction(+ : sum_h, sum_hx)
+    for (int64_t j = 0; j < n; j++) {
+      float g = vg__get(dy, i + j, bf16), xhat = (vg__get(x, i + j, bf16) - mean) * istd, h = g * (gamma ? gamma[j] : 1);
+      sum_g[j] += g;
+      sum_gx[j] += g * xhat;
+      sum_h += h;
+      sum_hx += h * xhat;
+    }
+    sum_h /= (float)n;
+    sum_hx /= (float)n;
+    if (!dx) continue;
+#pragma GCC ivdep
+    for (int64_t j = 0; j < n; j++) {
+      float xhat = (vg__get(x, i + j, bf16) - mean) * istd, h = vg__get(dy, i + j, bf16) * (gamma ? gamma[j] : 1);
+      vg__put(dx, i + j, istd * (h - sum_h - xhat * sum_hx), bf16);
+    }
+  }
+}
+
+void VG_SIMD(layer_norm)(void *y, float *stats, const void *x, const float *gamma, const float *beta, int64_t rows, int64_t n, bool bf16, float eps) {
+  if (bf16) layer_norm(y, stats, x, gamma, beta, rows, n, 1, eps);
+  else layer_norm(y, stats, x, gamma, beta, rows, n, 0, eps);
+}
+
+void VG_SIMD(layer_norm_grad)(void *dx, float *sum_g, float *sum_gx, const void *dy, const void *x, const float *stats, const float *gamma, int64_t rows,
+                              int64_t n, bool bf16) {
+  if (bf16) layer_norm_grad(dx, sum_g, sum_gx, dy, x, stats, gamma, rows, n, 1);
+  else layer_norm_grad(dx, sum_g, sum_gx, dy, x, stats, gamma, rows, n, 0);
 }
