@@ -18,7 +18,8 @@ local function set(words)
   return result
 end
 
-local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed on_step on_epoch]]
+local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed checkpoint
+  checkpoint_steps resume on_step on_epoch]]
 local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
 local SCHEDULE = set "name warmup at factor floor"
 local AUGMENT = set "flip crop cutout"
@@ -148,7 +149,7 @@ Run.__index = Run
 
 function Run:save()
   if not self.o.checkpoint then return true end
-  return self.trainer:save(self.o.checkpoint, core.json.encode { history = self.history, sum = self.sum, seen = self.seen })
+  return self.trainer:save(self.o.checkpoint, core.json.encode { history = table.move(self.history, 1, #self.history, 1, {}), sum = self.sum, seen = self.seen })
 end
 
 function Run:restore()

@@ -1,9 +1,10 @@
 /* vega.core.train: a trainer over a graph, a step a call. lua/vega/train.lua makes epochs, validation and checkpoints of it. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "bind/graph.h"
 #include "bind/vgl.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
 
 #define TYPE "vega.trainer"
 
@@ -140,6 +141,26 @@ static int l_place(lua_State *L) {                        /* trainer:place([epoc
   return 3;
 }
 
+static int l_save(lua_State *L) {                         /* trainer:save(path, text?) -> true | nil, message, code */
+  vg_trainer *t = check_trainer(L, 1);
+  vg_status s = vg_checkpoint_save(luaL_checkstring(L, 2), t, luaL_optstring(L, 3, NULL));
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int l_load(lua_State *L) {                         /* trainer:load(path) -> true, text or nil, fell back to .prev | nil, message, code */
+  vg_trainer *t = check_trainer(L, 1);
+  vg_checkpoint_loaded loaded;
+  vg_status s = vg_checkpoint_load(&loaded, t, luaL_checkstring(L, 2));
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushboolean(L, 1);
+  lua_pushstring(L, loaded.user);                         /* NULL pushes nil */
+  vg_free(loaded.user);
+  lua_pushboolean(L, loaded.fell_back);
+  return 3;
+}
+
 static int l_close(lua_State *L) {
   vg_trainer **box = luaL_checkudata(L, 1, TYPE);
   vg_trainer_free(*box);
@@ -168,9 +189,14 @@ static int l_score(lua_State *L) {                        /* score(graph, x, lab
   return 3;
 }
 
-static const luaL_Reg METHODS[] = { { "step", l_step }, { "place", l_place }, { "close", l_close }, { NULL, NULL } };
+static int l_has_checkpoint(lua_State *L) {               /* has_checkpoint(path) -> boolean */
+  lua_pushboolean(L, vg_checkpoint_exists(luaL_checkstring(L, 1)));
+  return 1;
+}
+
+static const luaL_Reg METHODS[] = { { "step", l_step }, { "place", l_place }, { "save", l_save }, { "load", l_load }, { "close", l_close }, { NULL, NULL } };
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
-static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { "score", l_score }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { "score", l_score }, { "has_checkpoint", l_has_checkpoint }, { NULL, NULL } };
 
 int luaopen_vega_core_train(lua_State *L) {
   if (luaL_newmetatable(L, TYPE)) {

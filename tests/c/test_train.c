@@ -7,10 +7,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/interrupt.h"
 #include "base/threads.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
 
 #define OK(expr) do { vg_status s_ = (expr); if (s_ != VG_OK) fail_msg("%s: %s", #expr, vg_message()); } while (0)
 
@@ -274,10 +276,59 @@ static void refuses(void **state) {
   vg_graph_free(g);
 }
 
+/* Stopped at any of several steps and loaded into a fresh network, training ends with the bits of the run that was not stopped. */
+static void resumes_with_equal_bits(void **state) {
+  (void)state;
+  static const char PATH[] = "test_train.ckpt.safetensors", PREVIOUS[] = "test_train.ckpt.safetensors.prev";
+  static const int STOP[] = { 1, 7, 20 };
+  int before = vg_threads();
+  vg_threads_set(1);
+  for (int kind = VG_SGD; kind <= VG_ADAMW; kind++) {
+    vg_trainer_opts o = options((vg_optim_kind)kind);
+    vg_graph *whole = network(1);
+    vg_trainer *t;
+    OK(vg_trainer_new(&t, whole, &o));
+    steps(t, 30);
+    vg_trainer_free(t);
+    for (int i = 0; i < 3; i++) {
+      vg_graph *first = network(1), *second = network(2);
+      vg_checkpoint_loaded loaded;
+      OK(vg_trainer_new(&t, first, &o));
+      steps(t, STOP[i]);
+      t->epoch = 3;
+      OK(vg_checkpoint_save(PATH, t, "mine"));
+      assert_int_not_equal(access(PREVIOUS, F_OK), 0);
+      vg_trainer_free(t);
+      OK(vg_trainer_new(&t, second, &o));
+      assert_int_equal(rename(PATH, PREVIOUS), 0);              /* as a crash between the two renames leaves it */
+      FILE *damaged = fopen(PATH, "w");
+      fputs("not a checkpoint", damaged);
+      fclose(damaged);
+      OK(vg_checkpoint_load(&loaded, t, PATH));
+      assert_true(loaded.fell_back && t->step == STOP[i] && t->epoch == 3);
+      assert_string_equal(loaded.user, "mine");
+      vg_free(loaded.user);
+      steps(t, 30);
+      assert_memory_equal(vg_f32(second->values), vg_f32(whole->values), vg_tensor_bytes(whole->values));
+      t->opts.schedule.lr *= 2;
+      assert_int_equal(vg_checkpoint_load(&loaded, t, PATH), VG_EARG);
+      assert_non_null(strstr(vg_message(), "'lr'"));
+      vg_trainer_free(t);
+      vg_graph_free(first);
+      vg_graph_free(second);
+      unlink(PATH);
+      unlink(PREVIOUS);
+    }
+    vg_graph_free(whole);
+  }
+  vg_threads_set(before);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(schedules),      cmocka_unit_test(optimisers), cmocka_unit_test(norm_is_deterministic), cmocka_unit_test(learns),
     cmocka_unit_test(learns_in_bf16), cmocka_unit_test(refuses),
+    cmocka_unit_test(resumes_with_equal_bits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
