@@ -23,7 +23,8 @@ local tape = vega.tape.new()
 local first, last
 for epoch = 1, 3 do
   local sum, batches = 0, 0
-  for x, labels in train:loader { batch = 64, seed = epoch }:batches() do
+  local loader = train:loader { batch = 64, seed = epoch, shuffle = true }
+  for x, labels in loader.next, loader do
     local loss = op.cross_entropy(network(x), labels)
     tape:backward(loss)
     for _, p in ipairs(params) do
