@@ -149,7 +149,8 @@ Run.__index = Run
 
 function Run:save()
   if not self.o.checkpoint then return true end
-  return self.trainer:save(self.o.checkpoint, core.json.encode { history = table.move(self.history, 1, #self.history, 1, {}), sum = self.sum, seen = self.seen })
+  local history = table.move(self.history, 1, #self.history, 1, {})
+  return self.trainer:save(self.o.checkpoint, core.json.encode { history = history, sum = self.sum, seen = self.seen })
 end
 
 function Run:restore()
