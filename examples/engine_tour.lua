@@ -29,7 +29,7 @@ for epoch = 1, 3 do
     tape:backward(loss)
     for _, p in ipairs(params) do
       p:assign(tape:no_grad(function() return p - p.grad * rate end))
-      p.grad = nil
+      p:zero_grad()
     end
     sum, batches = sum + loss:item(), batches + 1
   end

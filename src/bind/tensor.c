@@ -398,7 +398,7 @@ static int tensor_index(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING) return vgl_error(L, "tensor: use get and set for elements");
   const char *name = lua_tostring(L, 2);
   if (strcmp(name, "grad") == 0) {
-    if (t->grad) vgl_pushtensor(L, vg_tensor_retain(t->grad));
+    if (t->grad && !t->grad_stale) vgl_pushtensor(L, vg_tensor_retain(t->grad));
     else lua_pushnil(L);
     return 1;
   }
