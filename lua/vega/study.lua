@@ -217,14 +217,17 @@ end
 
 local function evaluate(self, s)
   local curves, started = {}, core.sys.clock()
-  local trial = { id = s.id, seed = s.seed, hash = s.hash, report = function(step, values)
-    for _, name in ipairs(util.sorted_keys(values)) do curves[#curves + 1] = { step = math.tointeger(step), name = name, value = values[name] } end
+  local trial = { id = s.id, seed = s.seed, hash = s.hash, space = self.space, report = function(step, values)
+    for _, name in ipairs(util.sorted_keys(values)) do
+      assert(type(values[name]) == "number", "trial.report: a table of numbers expected")
+      curves[#curves + 1] = { step = math.tointeger(step), name = name, value = values[name] }
+    end
   end }
   local traced
   local ok, values, message, code = xpcall(self.evaluate, function(e)
     traced = type(e) == "string" and debug.traceback(e, 2) or e
     return e
-  end, s.config, trial)
+  end, s.config, trial, self.space)
   if not ok and tostring(values):match("interrupted!%s*$") then error(values, 0) end
   local seconds = core.sys.clock() - started
   return judge(self, ok, ok and values or traced, message, code), curves, seconds
