@@ -32,15 +32,6 @@ end
 
 -- Evaluation of an architecture -----------------------------------------------------------------------------------------------------
 
-local function network(space, arch, input, classes, seed)
-  if space.network then return space:network(arch, input, classes, seed) end
-  local nn = require "vega.nn"
-  local net = nn.builder(input)
-  net.classes = classes
-  local output = space:construct(net, arch)
-  return net.graph:output(output):materialise(seed)
-end
-
 --- The training part (at most `limit` samples) and the validation part, of disjoint samples; chosen once, the same for every trial.
 local function parts(o)
   local data, held = o.data, o.validation
@@ -71,7 +62,7 @@ function evaluate.train(options)
     if not training then training, validation = parts(o) end
     local fit = settings(o, trial)
     local input = o.input or training.shape
-    local model = network(space, arch, input, o.classes or training.n_classes, fit.seed)
+    local model = space:network(arch, input, o.classes or training.n_classes, fit.seed)
     fit.model, fit.data, fit.validation = model, training, validation
     fit.on_epoch = function(entry)
       if trial and trial.report then return trial.report(entry.epoch, { accuracy = entry.accuracy, loss = entry.loss }) end

@@ -425,10 +425,9 @@ function Space:construct(net, arch)
   return self.build(recorder.settle(net, good), good)
 end
 
---- The stand-alone network of an architecture, with first weights from opts.seed. @return graph
-function Space:network(arch, input, classes, opts)
-  local seed = opts and opts.seed or 1
-  return require("vega.nn").network(input, function(net) return self:construct(net, arch) end, { seed = seed, classes = classes })
+--- The stand-alone network of an architecture, with first weights from `seed` (default 1). `input` is the shape of one sample. @return graph
+function Space:network(arch, input, classes, seed)
+  return require("vega.nn").network(input, function(net) return self:construct(net, arch) end, { seed = seed or 1, classes = classes })
 end
 
 -- The module --------------------------------------------------------------------------------------------------------------------------
