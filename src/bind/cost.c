@@ -4,6 +4,7 @@
 #include "bind/graph.h"
 #include "cost/count.h"
 #include "cost/measure.h"
+#include "cost/peak.h"
 
 static void set_integer(lua_State *L, const char *key, int64_t v) {
   lua_pushinteger(L, v);
@@ -80,7 +81,18 @@ static int l_latency(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg FUNCTIONS[] = { { "count", l_count }, { "latency", l_latency }, { NULL, NULL } };
+/* peak("f32" or "bf16") -> { flops=, copy_bytes= }, a second: what this machine can do at most, measured */
+static int l_peak(lua_State *L) {
+  vg_peak p;
+  vg_status s = vg_measure_peak(&p, vgl_optdtype(L, 1, VG_F32));
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_newtable(L);
+  set_number(L, "flops", p.flops);
+  set_number(L, "copy_bytes", p.copy_bytes);
+  return 1;
+}
+
+static const luaL_Reg FUNCTIONS[] = { { "count", l_count }, { "latency", l_latency }, { "peak", l_peak }, { NULL, NULL } };
 
 int luaopen_vega_core_cost(lua_State *L) {
   luaL_newlib(L, FUNCTIONS);

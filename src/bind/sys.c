@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/threads.h"
 #include "bind/vgl.h"
 #include "kernels/simd.h"
@@ -220,6 +221,29 @@ static int sys_history_save(lua_State *L) {
   return 1;
 }
 
+/* run({ program, argument, ... }) -> output, exit code | nil, message, "EIO": without a shell; standard error is ours. */
+static int sys_run(lua_State *L) {
+  enum { MOST = 64 };
+  char *argv[MOST + 1], *output;
+  size_t length;
+  int code;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int n = (int)lua_rawlen(L, 1);
+  luaL_argcheck(L, n >= 1 && n <= MOST, 1, "1 to 64 words expected");
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, 1, i + 1);                     /* stays on the stack, so that the text lives */
+    luaL_checkstack(L, 2, "words");
+    argv[i] = (char *)luaL_checkstring(L, -1);
+  }
+  argv[n] = NULL;
+  vg_status s = vg_process_run(&output, &length, &code, argv);
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushlstring(L, output, length);
+  vg_free(output);
+  lua_pushinteger(L, code);
+  return 2;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
   { "clock", sys_clock },
   { "cpu", sys_cpu },
@@ -232,6 +256,7 @@ static const luaL_Reg FUNCTIONS[] = {
   { "memory_limit", sys_memory_limit },
   { "read_line", sys_read_line },
   { "resumable", sys_resumable },
+  { "run", sys_run },
   { "threads", sys_threads },
   { "versions", sys_versions },
   { "write_file", sys_write_file },

@@ -1,0 +1,150 @@
+--- Speed, beside a floor and a peer.
+--
+--    vega-lua scripts/bench.lua step    --workload resnet20 --batch 64 --threads 2 --precision f32 --steps 5
+--    vega-lua scripts/bench.lua floor   --workload resnet20 --precision f32
+--    vega-lua scripts/bench.lua compare --workload resnet20 --precision f32 [--pairs 5]
+--    vega-lua scripts/bench.lua agree                        the same loss as the peer from the same weights
+--    vega-lua scripts/bench.lua startup
+--
+-- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
+-- program torch_nas.py ($VEGA_SHARED/peers, run by $VEGA_PEER_PYTHON) and ends with one JSON line; ratios above 1 are in our favour.
+-- `floor` is arithmetic at the measured peak plus five passes over the convolutions' outputs at the measured copy bandwidth.
+local vega = require "vega"
+local core = require "vega.core"
+local here = arg[0]:match "^(.*)/[^/]*$" or "."
+local workloads = dofile(here .. "/workloads.lua")
+local json, sys = core.json, core.sys
+
+local INPUT, CLASSES = { 32, 32, 3 }, 10
+local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5 }
+
+local function fail(message, ...)
+  io.stderr:write("bench: ", message:format(...), "\n")
+  os.exit(2)
+end
+
+local function options()
+  local o = {}
+  for key, value in pairs(DEFAULTS) do o[key] = value end
+  for i = 2, #arg, 2 do
+    local key = arg[i]:match "^%-%-(%a+)$"
+    if not key or DEFAULTS[key] == nil then
+      local near = vega.nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs" })
+      fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
+    end
+    if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
+    o[key] = math.type(DEFAULTS[key]) == "integer" and (math.tointeger(arg[i + 1]) or fail("%s wants an integer", arg[i])) or arg[i + 1]
+  end
+  if not workloads[o.workload] then fail("unknown workload '%s'; known are resnet20, mbv2", o.workload) end
+  if o.precision ~= "f32" and o.precision ~= "bf16" then fail("precision is f32 or bf16, got %s", o.precision) end
+  return o
+end
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[#sorted // 2 + 1]
+end
+
+local function peak_mb()
+  for line in io.lines "/proc/self/status" do
+    local kb = line:match "^VmHWM:%s+(%d+)"
+    if kb then return math.tointeger(kb) // 1024 end
+  end
+end
+
+local function network(name) return vega.nn.network(INPUT, workloads[name], { seed = 0, classes = CLASSES }) end
+
+local function batch_of(n)
+  local rng = vega.rng.new(0, "bench")
+  local labels = {}
+  for i = 1, n do labels[i] = rng:int(0, CLASSES - 1) end
+  return vega.tensor.randn({ n, table.unpack(INPUT) }, rng), vega.tensor.new(labels, { dtype = "i32" })
+end
+
+local function trainer(model)
+  return core.train.new(model, { optimiser = "sgd", lr = 0.025, momentum = 0.9, weight_decay = 3e-4, decay_norms = true, clip = 5, total_steps = 1000000 })
+end
+
+local function time_steps(o)
+  vega.threads(o.threads)
+  local model = network(o.workload):precision(o.precision)
+  local x, y = batch_of(o.batch)
+  local fit, times = trainer(model), {}
+  assert(fit:step(x, y))
+  for i = 1, o.steps do
+    local start = sys.clock()
+    assert(fit:step(x, y))
+    times[i] = sys.clock() - start
+  end
+  return { workload = o.workload, batch = o.batch, threads = o.threads, precision = o.precision, params = model:n_params(),
+    min_s = math.min(table.unpack(times)), median_s = median(times), rss_mb = peak_mb() }
+end
+
+local function floor_of(o)
+  vega.threads(o.threads)
+  local counts, peak = vega.cost.count(network(o.workload)), vega.cost.peak(o.precision)
+  local bytes = (o.precision == "f32" and 4 or 2) * o.batch * (counts.acts - CLASSES)
+  local arithmetic, traffic = 2 * 3 * counts.macs * o.batch / peak.flops, 5 * bytes / peak.copy_bytes
+  return { workload = o.workload, precision = o.precision, gflops = peak.flops / 1e9, copy_gb_s = peak.copy_bytes / 1e9,
+    arithmetic_s = arithmetic, traffic_s = traffic, floor_s = arithmetic + traffic }
+end
+
+local function run_json(command)
+  local output, code = sys.run(command)
+  if not output then fail("%s", code) end
+  if code ~= 0 then fail("'%s' ended with %d", table.concat(command, " "), code) end
+  return assert(json.decode(output:match "(%b{})%s*$" or output))
+end
+
+local function peer_command(o)
+  local shared = os.getenv "VEGA_SHARED" or "../shared"
+  return { os.getenv "VEGA_PEER_PYTHON" or "python3", shared .. "/peers/torch_nas.py", o.workload, "--batch", tostring(o.batch), "--threads", tostring(o.threads),
+    "--steps", tostring(o.steps), "--best", o.precision == "f32" and "f32" or "any" }
+end
+
+local function compare(o)
+  local ours, theirs, ratios, last = {}, {}, {}, nil
+  for i = 1, o.pairs do
+    local mine = run_json { arg[-1], arg[0], "step", "--workload", o.workload, "--batch", tostring(o.batch), "--threads", tostring(o.threads),
+      "--precision", o.precision, "--steps", tostring(o.steps) }
+    last = run_json(peer_command(o))
+    if o.workload == "resnet20" and mine.params ~= last.params then fail("parameters differ: %d here, %d there", mine.params, last.params) end
+    ours[i], theirs[i], ratios[i] = mine.median_s, last.median_s, last.median_s / mine.median_s
+    io.stderr:write(("pair %d: ours %.4f s, peer %.4f s, ratio %.2f, memory %d and %d MB\n"):format(i, ours[i], theirs[i], ratios[i], mine.rss_mb, last.rss_mb))
+  end
+  local floor = floor_of(o)
+  return { workload = o.workload, precision = o.precision, ours_s = median(ours), peer_s = median(theirs), peer = last.peer, ratio = median(ratios),
+    ratio_low = math.min(table.unpack(ratios)), ratio_high = math.max(table.unpack(ratios)), floor_s = floor.floor_s, of_floor = median(ours) / floor.floor_s }
+end
+
+--- The peer's ResNet-20 with our weights and input must give our loss; the weights travel as .npz.
+local function agree(o)
+  local model = network "resnet20"
+  local x, y = batch_of(8)
+  local bundle = { input = x, labels = y }
+  for name, tensor in pairs(model:params()) do bundle[name] = tensor end
+  local path = os.tmpname()
+  os.remove(path)
+  path = path .. ".npz"
+  assert(core.io.save(path, bundle))
+  local theirs = run_json { peer_command(o)[1], here .. "/peer_loss.py", peer_command(o)[2], path }
+  os.remove(path)
+  local loss = assert(trainer(model):step(x, y))
+  return { ours = loss, peer = theirs.loss, difference = math.abs(loss - theirs.loss), agree = math.abs(loss - theirs.loss) < 1e-4 }
+end
+
+local function startup()
+  local times = {}
+  for i = 1, 21 do
+    local start = sys.clock()
+    sys.run { arg[-1], "-e", "" }
+    times[i] = 1e3 * (sys.clock() - start)
+  end
+  return { startup_ms = median(times), min_ms = math.min(table.unpack(times)) }
+end
+
+local COMMANDS = { step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
+local command = COMMANDS[arg[1]]
+if not command then fail("expected step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
+print(json.encode(command(options())))

@@ -1,0 +1,56 @@
+#include "base/process.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+extern char **environ;
+
+static vg_status read_all(char **out, size_t *length, int fd) {
+  size_t room = 4096, n = 0;
+  char *text = NULL;
+  VG_TRY(vg_alloc((void **)&text, room));
+  for (;;) {
+    ssize_t got = read(fd, text + n, room - n - 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    n += (size_t)got;
+    if (room - n > 1) continue;
+    vg_status s = vg_realloc((void **)&text, room *= 2);
+    if (s != VG_OK) {
+      vg_free(text);
+      return s;
+    }
+  }
+  text[n] = '\0';
+  *out = text;
+  *length = n;
+  return VG_OK;
+}
+
+vg_status vg_process_run(char **output, size_t *length, int *exit_code, char *const *argv) {
+  int ends[2], status = 0;
+  pid_t pid;
+  if (pipe(ends) != 0) return vg_fail(VG_EIO, "run %s: %s", argv[0], strerror(errno));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+  posix_spawn_file_actions_addclose(&actions, ends[0]);
+  posix_spawn_file_actions_addclose(&actions, ends[1]);
+  int error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  if (error) {
+    close(ends[0]);
+    return vg_fail(VG_EIO, "run %s: %s", argv[0], strerror(error));
+  }
+  vg_status s = read_all(output, length, ends[0]);
+  close(ends[0]);
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return s;
+}
