@@ -394,6 +394,22 @@ function Space:encode(arch)
   return x, active
 end
 
+--- The architecture at a point of the unit cube: a list of numbers, one a decision; those of inactive decisions are ignored.
+-- decode(encode(arch)) is arch for finite decisions. Returns nil, message, code where a number is missing or a clause is violated.
+function Space:decode(x)
+  local arch = {}
+  for i, d in ipairs(self.decisions) do
+    if is_active(d, arch) then
+      local u = x[i]
+      if type(u) ~= "number" or u ~= u then
+        return nil, ("space '%s': decode: '%s' (number %d) is %s, a number in [0, 1] expected"):format(self.name, d.name, i, tostring(u)), "EARG"
+      end
+      arch[d.name] = d.domain:from_unit(u)
+    end
+  end
+  return self:check(arch)
+end
+
 --- What the space is, as plain data: stored beside a study to notice a changed space.
 function Space:save()
   local list = {}

@@ -84,6 +84,23 @@ describe("space", function()
     assert.is_false(s.finite)
   end)
 
+  it("decodes what it encodes, and takes any point of the cube", function()
+    local s = nested()
+    for i = 1, s.size do
+      local arch = s:unrank(i)
+      assert.same(arch, s:decode((s:encode(arch))))
+    end
+    local rng, x = core_rng.new(6, "test", 4), {}
+    for _ = 1, 200 do
+      for i = 1, #s.decisions do x[i] = rng:uniform(-0.1, 1.1) end
+      assert(s:check(assert(s:decode(x))))
+    end
+    for _, d in ipairs(s.decisions) do assert.is_string(d.domain.kind) end
+    local gone, message = s:decode {}
+    assert.is_nil(gone)
+    assert.matches("'block' %(number 1%) is nil", message)
+  end)
+
   it("records a build function and answers it from an architecture", function()
     local function build(net)
       local y = net:input()

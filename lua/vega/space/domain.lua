@@ -1,4 +1,5 @@
---- The domains of single decisions. Each has size (nil = continuous), at(i), index(v), accept(v), random(rng), other(rng, v), unit(v), equal, describe.
+--- The domains of single decisions. Each has kind, size (nil = continuous), at(i), index(v), accept(v), random(rng), other(rng, v), equal,
+-- describe, unit(v) in [0, 1] and from_unit(u); from_unit(unit(v)) is v for a finite domain.
 local domain = {}
 
 --- A value as a Lua literal.
@@ -43,6 +44,7 @@ function Finite:other(rng, value)
   return self:at(i < skip and i or i + 1)
 end
 function Finite:unit(value) return (self:index(value) - 0.5) / self.size end
+function Finite:from_unit(u) return self:at(math.max(1, math.min(self.size, math.floor(u * self.size) + 1))) end
 function Finite.equal(_, a, b) return a == b end
 function Finite:describe() return self.text end
 
@@ -59,7 +61,7 @@ local function listed(kind, name, values)
     if place[v] then error(("space: %s '%s': option %s is given twice"):format(kind, name, domain.show(v)), 4) end
     place[v], parts[i] = i, domain.show(v)
   end
-  return setmetatable({ size = #values, values = table.move(values, 1, #values, 1, {}), place = place,
+  return setmetatable({ kind = kind, size = #values, values = table.move(values, 1, #values, 1, {}), place = place,
     text = ("%s { %s }"):format(kind, table.concat(parts, ", ")) }, Listed)
 end
 
@@ -112,7 +114,7 @@ function domain.int(name, lo, hi, options)
   lo, hi = math.tointeger(lo), math.tointeger(hi)
   local step = math.tointeger(options.step or 1)
   if not (lo and hi and step) then error(("space: int '%s': whole numbers expected"):format(name), 3) end
-  return setmetatable({ size = (hi - lo) // step + 1, lo = lo, step = step, log = options.log, text = text }, Stepped)
+  return setmetatable({ kind = "int", size = (hi - lo) // step + 1, lo = lo, step = step, log = options.log, text = text }, Stepped)
 end
 
 local Float = {}
@@ -155,9 +157,9 @@ function domain.float(name, lo, hi, options)
   lo, hi = lo + 0.0, hi + 0.0
   if options.step then
     local size = math.tointeger(math.floor((hi - lo) / options.step + 1e-9)) + 1
-    return setmetatable({ size = size, lo = lo, step = options.step + 0.0, log = options.log, text = text }, Stepped)
+    return setmetatable({ kind = "float", size = size, lo = lo, step = options.step + 0.0, log = options.log, text = text }, Stepped)
   end
-  return setmetatable({ lo = lo, hi = hi, log = options.log, text = text }, Float)
+  return setmetatable({ kind = "float", lo = lo, hi = hi, log = options.log, text = text }, Float)
 end
 
 local function binomial(n, k)
@@ -205,7 +207,7 @@ function domain.subset(name, candidates, k)
   if math.type(k) ~= "integer" or k < 1 or k > #candidates then
     error(("space: subset '%s': 1 to %d of the candidates can be taken, got %s"):format(name, #candidates, tostring(k)), 3)
   end
-  return setmetatable({ size = binomial(#candidates, k), values = list.values, place = list.place, k = k,
+  return setmetatable({ kind = "subset", size = binomial(#candidates, k), values = list.values, place = list.place, k = k,
     text = ("%d of %s"):format(k, list.text) }, Subset)
 end
 
