@@ -1,5 +1,6 @@
-/* Size classes: powers of two, each split in four (64, 80, 96, 112, 128, 160, ...): at most 25 % is lost to rounding.
- * Each block is preceded by 64 bytes that hold its class; the free list of a class is threaded through the blocks themselves. */
+/* Blocks below LARGE by size classes: powers of two, each split in four (64, 80, 96, 112, 128, 160, ...): at most 25 % is lost to rounding;
+ * the free list of a class is threaded through the blocks themselves. Larger ones come from region.c.
+ * Each block is preceded by 64 bytes that hold its class. */
 #include "base/alloc.h"
 
 #include <pthread.h>
@@ -7,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 64, N_CLASSES = 4 * 48 };
+#include "base/region.h"
+
+#ifdef __SANITIZE_ADDRESS__             /* which sees overruns only in blocks of its own */
+enum { LARGE = 1 << 30 };
+#else
+enum { LARGE = 1 << 18 };
+#endif
+enum { HEADER = 64, N_CLASSES = 4 * 48, OF_REGION = -1 };
 
 typedef struct block {
   int size_class;
@@ -79,35 +87,47 @@ static void trim_locked(void) {
       free(b);
     }
   }
+  vg_region_trim();
   stats.cached_bytes = 0;
 }
 
-static block *get_locked(int size_class, size_t rounded) {
+static block *new_block(int size_class, size_t bytes) {
+  block *b = aligned_alloc(64, HEADER + (bytes + 63) / 64 * 64);
+  if (b) *b = (block){ .size_class = size_class, .bytes = bytes };
+  return b;
+}
+
+static block *get_large_locked(size_t bytes) {
+  size_t all = bytes + HEADER;
+  block *b = vg_region_get(&all);
+  if (!b) return NULL;
+  *b = (block){ .size_class = OF_REGION, .bytes = all - HEADER };
+  return b;
+}
+
+static block *get_locked(size_t bytes) {
+  size_t rounded;
+  if (bytes >= LARGE) return get_large_locked(bytes);
+  int size_class = class_of(bytes, &rounded);
   block *b = free_list[size_class];
   if (b) {
     free_list[size_class] = b->next;
     stats.cached_bytes -= rounded;
     return b;
   }
-  b = aligned_alloc(64, HEADER + (rounded + 63) / 64 * 64);
-  if (!b && stats.cached_bytes) {      /* the cache itself may be what is in the way */
-    trim_locked();
-    b = aligned_alloc(64, HEADER + (rounded + 63) / 64 * 64);
-  }
-  return b;
+  b = new_block(size_class, rounded);
+  if (b || !stats.cached_bytes) return b;
+  trim_locked();                       /* the cache itself may be what is in the way */
+  return new_block(size_class, rounded);
 }
 
 vg_status vg_block_get(void **out, size_t bytes) {
-  size_t rounded;
   if (bytes > (size_t)1 << 46) return no_memory(bytes);
-  int size_class = class_of(bytes, &rounded);
   pthread_mutex_lock(&lock);
-  int over = limit && stats.live_bytes + rounded > limit;
-  block *b = must_fail() || over ? NULL : get_locked(size_class, rounded);
+  int over = limit && stats.live_bytes + bytes > limit;
+  block *b = must_fail() || over ? NULL : get_locked(bytes);
   if (b) {
-    b->size_class = size_class;
-    b->bytes = rounded;
-    stats.live_bytes += rounded;
+    stats.live_bytes += b->bytes;
     if (stats.live_bytes > stats.peak_bytes) stats.peak_bytes = stats.live_bytes;
   }
   pthread_mutex_unlock(&lock);
@@ -121,9 +141,12 @@ void vg_block_put(void *p) {
   block *b = (block *)((char *)p - HEADER);
   pthread_mutex_lock(&lock);
   stats.live_bytes -= b->bytes;
-  stats.cached_bytes += b->bytes;
-  b->next = free_list[b->size_class];
-  free_list[b->size_class] = b;
+  if (b->size_class == OF_REGION) vg_region_put(b, b->bytes + HEADER);
+  else {
+    stats.cached_bytes += b->bytes;
+    b->next = free_list[b->size_class];
+    free_list[b->size_class] = b;
+  }
   pthread_mutex_unlock(&lock);
 }
 
@@ -136,6 +159,7 @@ void vg_block_trim(void) {
 vg_alloc_stats vg_alloc_get_stats(void) {
   pthread_mutex_lock(&lock);
   vg_alloc_stats copy = stats;
+  copy.cached_bytes += vg_region_cached();
   pthread_mutex_unlock(&lock);
   return copy;
 }

@@ -1,5 +1,5 @@
-/* Memory. Small things come from vg_alloc (malloc with a status); tensor data from vg_block, a caching allocator by size class
- * (freed blocks are kept for reuse up to a limit). Every allocation of the engine passes here, so that a test can make the n-th one fail. */
+/* Memory. Small things come from vg_alloc (malloc with a status); tensor data from vg_block, a caching allocator
+ * (freed blocks are kept for reuse). Every allocation of the engine passes here, so that a test can make the n-th one fail. */
 #ifndef VG_BASE_ALLOC_H
 #define VG_BASE_ALLOC_H
 
@@ -16,7 +16,7 @@ VG_CHECKED vg_status vg_realloc(void **p, size_t bytes);
 void vg_free(void *p);
 #define VG_NEW(ptr) vg_alloc_zero((void **)(ptr), sizeof **(ptr))
 
-/* A block of at least `bytes`, aligned to 64 bytes, not zeroed; `bytes` is rounded up to its class. Freed blocks stay cached. Thread safe. */
+/* A block of at least `bytes`, aligned to 64 bytes, not zeroed; `bytes` is rounded up. Freed blocks stay cached. Thread safe. */
 VG_CHECKED vg_status vg_block_get(void **out, size_t bytes);
 void vg_block_put(void *block);
 /* Gives the cached free blocks back to the system. */

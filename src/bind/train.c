@@ -17,7 +17,7 @@ static vg_trainer *check_trainer(lua_State *L, int arg) {
 /* --- options ---------------------------------------------------------------------------------------------------------------------- */
 
 static const char *const KEYS[] = { "optimiser", "momentum", "nesterov", "beta1", "beta2", "eps", "weight_decay", "decay_norms", "schedule", "lr",
-                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", NULL };
+                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", NULL };
 static const char *const OPTIMISERS[] = { "sgd", "adam", "adamw", NULL };
 static const char *const SCHEDULES[] = { "constant", "step", "cosine", NULL };
 
@@ -95,6 +95,8 @@ static vg_trainer_opts read_options(lua_State *L) {
   o.clip = number(L, "clip", 0);
   o.smoothing = number(L, "smoothing", 0);
   o.seed = (uint64_t)integer(L, "seed", 1);
+  if (lua_getfield(L, 2, "replay") != LUA_TNIL) o.replay = lua_toboolean(L, -1) ? VG_REPLAY_ON : VG_REPLAY_OFF;
+  lua_pop(L, 1);
   if (lua_getfield(L, 2, "loss") != LUA_TNIL) o.loss = luaL_checkstring(L, -1);
   lua_pop(L, 1);
   return o;

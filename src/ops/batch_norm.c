@@ -63,24 +63,27 @@ static vg_norm norm_of(const vg_call *c, const vg_norm_affine *p, const float *s
   return (vg_norm){ .channels = channels, .mean = stats, .istd = stats + channels, .gamma = p->gamma, .beta = p->beta, .act = (vg_act)c->arg[ACT] };
 }
 
-static vg_status forward(vg_tensor *out, vg_call *c) {
+static vg_status normalise(vg_tensor *out, const vg_call *c, const vg_tensor *stats) {
   vg_map m = vg_norm_map(c->in[X]);
   vg_norm_affine p;
-  vg_tensor *stats;
-  VG_TRY(vg_tensor_new(&stats, VG_F32, &(vg_shape){ 2, { 2, m.channels } }));
-  vg_status status = vg_norm_affine_get(&p, c, GAMMA, BETA);
-  if (status != VG_OK) goto done;
-  status = find_stats(vg_f32(stats), c);
-  if (status == VG_OK) {
-    vg_norm n = norm_of(c, &p, vg_f32(stats));
-    status = vg_norm_apply(vg_tensor_data(out), vg_tensor_data(c->in[X]), &m, &n);
-  }
+  VG_TRY(vg_norm_affine_get(&p, c, GAMMA, BETA));
+  vg_norm n = norm_of(c, &p, vg_f32(stats));
+  vg_status status = vg_norm_apply(vg_tensor_data(out), vg_tensor_data(c->in[X]), &m, &n);
   vg_norm_affine_drop(&p);
-done:
+  return status;
+}
+
+static vg_status forward(vg_tensor *out, vg_call *c) {
+  vg_tensor *stats;
+  VG_TRY(vg_tensor_new(&stats, VG_F32, &(vg_shape){ 2, { 2, vg_norm_map(c->in[X]).channels } }));
+  vg_status status = find_stats(vg_f32(stats), c);
+  if (status == VG_OK) status = normalise(out, c, stats);
   if (status == VG_OK && c->wants_backward) c->saved[0] = stats;
   else vg_tensor_release(stats);
   return status;
 }
+
+static vg_status replay(vg_tensor *out, vg_call *c) { return normalise(out, c, c->saved[0]); }
 
 /* a = istd * gamma * sum_g / rows, b = istd * gamma * sum_gx / rows: how the statistics moved with x. */
 static void statistic_terms(float *a, float *b, const float *sum_g, const float *sum_gx, const vg_norm *n, int64_t rows) {
@@ -128,5 +131,5 @@ static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *
 const vg_op vg_op_batch_norm = {
   .name = "batch_norm", .doc = "x [..., C], running_mean [C], running_var [C], gamma? [C], beta? [C] -> like x",
   .min_in = 3, .max_in = 5, .args = ARGS, .keeps_in = 1u << X | 1u << GAMMA | 1u << BETA, .no_grad_in = 1u << MEAN | 1u << VAR,
-  .shape = shape, .forward = forward, .backward = backward, .macs = vg_op_zero_macs,
+  .shape = shape, .forward = forward, .backward = backward, .macs = vg_op_zero_macs, .replay = replay,
 };

@@ -55,6 +55,9 @@ typedef struct vg_op {
   int64_t (*macs)(const vg_shape *out, const vg_call *c);
   /* Optional. True when the gradient of every input is dout itself (add of equal shapes): the tape then shares it, backward is not called. */
   bool (*passes_grad)(const vg_call *c);
+  /* Optional, for ops at about the cost of a copy. Writes the same bits that forward wrote, from what the call keeps (keeps_in, saved), and
+   * has no other effect: a tape may then let `out` go after forward and have it written anew when a later op's backward reads it. */
+  vg_status (*replay)(vg_tensor *out, vg_call *c);
 } vg_op;
 
 /* The generated table, sorted by name, ended by NULL. */

@@ -1,7 +1,10 @@
 /* A node is one recorded call; its output is slot number = node number. The gradient of a slot lives in the node until its backward has run.
  *
  * Who owns a gradient buffer: a node's `grad` may be shared (an add hands the same buffer to both sides), so it is written in place only
- * while this node holds the sole reference; writable_grad() sees to that. */
+ * while this node holds the sole reference; writable_grad() sees to that.
+ *
+ * With replay on, what an op with `replay` made is not kept for its readers: they hold a ghost, and materialise() has the node write its
+ * output anew when the first reader's backward comes. A reader's backward runs before the node's own, so all that the node keeps is there. */
 #include "tape/tape.h"
 
 #include <stdatomic.h>
@@ -15,7 +18,7 @@ typedef struct node {
   vg_call call;                      /* in[]: owned here, ghosts where backward does not read the data */
   int source[VG_MAX_IN];             /* slot that made in[i], or NOWHERE */
   vg_tensor *leaf[VG_MAX_IN];        /* owned: the parameter behind in[i], or NULL */
-  vg_tensor *out;                    /* owned if the op keeps it, else a ghost */
+  vg_tensor *out;                    /* owned if the op keeps it or has been replayed, else a ghost */
   vg_tensor *grad;                   /* owned */
   bool is_wanted;                    /* this backward pass needs the gradient of some input */
 } node;
@@ -24,7 +27,7 @@ struct vg_tape {
   node *nodes;
   int n, room;
   uint64_t serial;
-  bool recording;
+  bool recording, replays;
 };
 
 static atomic_ullong last_serial;
@@ -65,6 +68,7 @@ void vg_tape_free(vg_tape *t) {
 
 void vg_tape_set_recording(vg_tape *t, bool on) { t->recording = on; }
 bool vg_tape_is_recording(const vg_tape *t) { return t->recording; }
+void vg_tape_set_replay(vg_tape *t, bool on) { t->replays = on; }
 
 static bool is_on(const vg_tape *t, const vg_tensor *x) { return x->tape_serial == t->serial; }
 
@@ -86,6 +90,8 @@ static vg_status keep(vg_tensor **out, vg_tensor *x, bool data) {
   return VG_OK;
 }
 
+static bool can_replay(const vg_tape *t, const vg_tensor *x) { return t->replays && is_on(t, x) && t->nodes[x->tape_slot].call.op->replay; }
+
 /* Fills the next node from a call that has run. `asked` are the inputs as the caller gave them, before shadows took their place. */
 static vg_status record(vg_tape *t, vg_call *c, vg_tensor *const *asked, vg_tensor *y) {
   vg_status status = VG_OK;
@@ -97,7 +103,7 @@ static vg_status record(vg_tape *t, vg_call *c, vg_tensor *const *asked, vg_tens
     vg_tensor *x = asked[i];
     d->source[i] = NOWHERE;
     if (!x) continue;
-    VG_GOTO(keep(&d->call.in[i], c->in[i], c->op->keeps_in >> i & 1));
+    VG_GOTO(keep(&d->call.in[i], c->in[i], c->op->keeps_in >> i & 1 && !can_replay(t, x)));
     if (c->op->no_grad_in >> i & 1) continue;
     if (is_on(t, x)) d->source[i] = x->tape_slot;
     else if (x->wants_grad) d->leaf[i] = vg_tensor_retain(x);
@@ -213,6 +219,26 @@ static vg_status pass_grad(vg_tape *t, const vg_backward_opts *o, node *d) {
   return VG_OK;
 }
 
+static vg_status materialise(vg_tape *t, node *d) {
+  for (int i = 0; i < d->call.n_in; i++) {
+    vg_tensor *x = d->call.in[i];
+    if (!x || x->storage || !(d->call.op->keeps_in >> i & 1)) continue;
+    node *p = &t->nodes[d->source[i]];
+    if (!p->out->storage) {
+      vg_tensor *y;
+      VG_TRY(materialise(t, p));
+      VG_TRY(vg_tensor_like(&y, p->out));
+      vg_status s = p->call.op->replay(y, &p->call);
+      vg_tensor_release(s == VG_OK ? p->out : y);
+      VG_TRY(s);
+      p->out = y;
+    }
+    d->call.in[i] = vg_tensor_retain(p->out);
+    vg_tensor_release(x);
+  }
+  return VG_OK;
+}
+
 static vg_status run_backward(vg_tape *t, const vg_backward_opts *o, node *d) {
   vg_status status = VG_OK;
   vg_tensor *din[VG_MAX_IN] = { NULL }, *temporary[VG_MAX_IN] = { NULL };
@@ -235,6 +261,7 @@ static vg_status run_backward(vg_tape *t, const vg_backward_opts *o, node *d) {
       din[i] = temporary[i];
     }
   }
+  VG_GOTO(materialise(t, d));
   d->call.out = d->out;
   VG_GOTO(d->call.op->backward(din, add, d->grad, &d->call));
   for (int i = 0; i < d->call.n_in; i++) {

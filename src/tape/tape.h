@@ -13,6 +13,9 @@ void vg_tape_free(vg_tape *t);                        /* NULL is fine */
 void vg_tape_reset(vg_tape *t);                       /* forgets all recordings; tensors made under it become constants */
 void vg_tape_set_recording(vg_tape *t, bool on);      /* off: no-grad */
 bool vg_tape_is_recording(const vg_tape *t);
+/* On: outputs that can be written anew at about the cost of a copy (batch norm) are not kept. Same bits, about half the memory of a
+ * convolutional network's step, one more pass over each such output. */
+void vg_tape_set_replay(vg_tape *t, bool on);
 
 /* Runs `c` (op, inputs, args, train, rng set by the caller) and records it when an input is on the tape or wants a gradient.
  * *out is owned by the caller. `t` may be NULL: just run. A parameter with a shadow is read through its shadow. */

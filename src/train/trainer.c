@@ -96,6 +96,7 @@ vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *
   double value;
   if (vg_interrupted) return vg_fail(VG_EINTR, "train: interrupted before step %lld", (long long)t->step + 1);
   vg_graph_zero_grads(t->g);
+  vg_tape_set_replay(t->tape, t->opts.replay == VG_REPLAY_ON || (t->opts.replay == VG_REPLAY_AUTO && t->g->precision == VG_F32));
   VG_GOTO(forward(&total, t, x, y));
   VG_GOTO(backward(&value, t, total));
   t->lr = vg_schedule_lr(&t->opts.schedule, t->step, t->opts.total_steps);

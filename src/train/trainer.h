@@ -6,6 +6,10 @@
 #include "train/optim.h"
 #include "train/schedule.h"
 
+/* vg_tape_set_replay for the steps. AUTO: in f32. Measured on MobileNetV2 at 32x32, batch 64, two cores of a Zen 4: f32 868 to 504 MB in the same
+ * time, bf16 449 to 267 MB for 7 % more time. */
+typedef enum vg_replay { VG_REPLAY_AUTO, VG_REPLAY_ON, VG_REPLAY_OFF } vg_replay;
+
 typedef struct vg_trainer_opts {
   vg_optim_opts optim;
   vg_schedule schedule;
@@ -14,6 +18,7 @@ typedef struct vg_trainer_opts {
   double smoothing;            /* of labels, [0, 1); only for cross_entropy */
   const char *loss;            /* an operator of (output, y); NULL: cross_entropy for i32 labels, soft_cross_entropy otherwise */
   uint64_t seed;               /* of dropout and the like */
+  vg_replay replay;
 } vg_trainer_opts;
 
 typedef struct vg_trainer {
