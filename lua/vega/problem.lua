@@ -1,0 +1,91 @@
+--- Problems with a formula and a known answer, on which strategies are compared: specs "Synthetic problems" and the usual test functions.
+--
+--    local p = vega.problem.hartmann6()
+--    local values = p:evaluate(p.space:random(rng))            -- { value = -0.3 }
+--    print(p:regret(values), p:best())
+--    vega.study { space = p.space, evaluate = p, objectives = p.objectives, strategy = vega.strategy.random {} }
+--
+-- A problem has what a vega.table has: name, space, objectives, evaluate(arch, trial, fidelity), best(name), regret(values, name); one with several
+-- objectives has reference (the corner of its hypervolume), hypervolume(points), volume (that of the exact front) and front(n) instead.
+-- A problem is one file of lua/vega/problem/, which returns a function that makes it.
+local pareto = require("vega.core").pareto
+local objective = require "vega.objective"
+local util = require "vega.util"
+
+local problem = {}
+local Problem = {}
+Problem.__index = Problem
+
+--- { name, space, objectives, values = function(arch, trial, fidelity) -> table, optimum = value, at = arch, ... }: further fields are kept.
+function problem.define(spec)
+  spec.list = objective.parse(spec.objectives)
+  return setmetatable(spec, Problem)
+end
+
+--- The values of an architecture. @return values | nil, message, "EARG"
+function Problem:evaluate(arch, trial, fidelity)
+  if self.fidelity then
+    if type(fidelity) ~= "number" then fidelity = trial and trial.fidelity end
+    if type(fidelity) == "table" then fidelity = fidelity.to end
+    fidelity = fidelity or self.fidelity.max
+    if type(fidelity) ~= "number" or fidelity < self.fidelity.min or fidelity > self.fidelity.max then
+      return nil, ("problem '%s': %s %s is outside of %s to %s"):format(self.name, self.fidelity.name, tostring(fidelity), self.fidelity.min, self.fidelity.max), "EARG"
+    end
+  end
+  return self.values(arch, trial, fidelity)
+end
+
+local function check_single(self)
+  if #self.list > 1 then error(("problem '%s' has several objectives: front and hypervolume, no best"):format(self.name), 3) end
+end
+
+--- The best possible value and, where it is one, the architecture that has it.
+function Problem:best()
+  check_single(self)
+  return self.optimum, self.at
+end
+
+--- How far values are from the best possible one.
+function Problem:regret(values)
+  check_single(self)
+  local v = values[self.list[1].name]
+  return self.list[1].goal == "max" and self.optimum - v or v - self.optimum
+end
+
+--- What points (lists of costs) dominate below the problem's reference corner.
+function Problem:hypervolume(points) return pareto.hypervolume(points, self.reference) end
+
+--- Inverted generational distance: the mean distance from a target to the nearest of the points.
+function problem.igd(points, targets)
+  local sum = 0.0
+  for _, t in ipairs(targets) do
+    local least = math.huge
+    for _, p in ipairs(points) do
+      local d = 0.0
+      for k = 1, #t do d = d + (t[k] - p[k]) ^ 2 end
+      least = math.min(least, d)
+    end
+    sum = sum + math.sqrt(least)
+  end
+  return sum / #targets
+end
+
+local function splitmix64(state)
+  local z = state + 0x9E3779B97F4A7C15
+  z = (z ~ (z >> 30)) * 0xBF58476D1CE4E5B9
+  z = (z ~ (z >> 27)) * 0x94D049BB133111EB
+  return z ~ (z >> 31)
+end
+
+--- A number in [0, 1) that is a pure function of an integer: what the synthetic landscapes are made of.
+function problem.hash(key) return (splitmix64(key) >> 11) * 2.0 ^ -53 end
+
+return setmetatable(problem, { __index = function(_, name)
+  local path = "vega.problem." .. tostring(name)
+  local source, looked = package.searchpath(path, package.path)
+  if not source then
+    local near = util.nearest(tostring(name), { "bnh", "branin", "counting_ones", "curves", "dtlz2", "hartmann6", "micro", "rosenbrock", "tnk", "zdt" })
+    error(("problem '%s' is not found%s%s"):format(tostring(name), near and ("; did you mean '%s'?"):format(near) or "", looked), 2)
+  end
+  return require(path)
+end })

@@ -1,0 +1,126 @@
+--- From architectures to the rows of a table: the space its columns span, and the rows of each member.
+local fail = require("vega.table.frame").fail
+local space = require "vega.space"
+
+local index = {}
+
+local ENUMERABLE = 1000000    -- a space up to this size may be filled in part; what the table lacks is then forbidden
+
+local function distinct(frame, name)
+  local values, seen, list = frame:column(name), {}, {}
+  for _, row in ipairs(frame.rows) do
+    local v = values[row]
+    if v == nil or v == "" then fail("EFORMAT", "table %s: row %d, column '%s' is empty; a decision needs a value in each row", frame.source, row, name) end
+    if type(v) ~= type(list[1] or v) then fail("EFORMAT", "table %s: row %d, column '%s': a %s among %ss", frame.source, row, name, type(v), type(list[1])) end
+    if not seen[v] then
+      seen[v] = true
+      list[#list + 1] = v
+    end
+  end
+  table.sort(list, function(a, b) if type(a) == "boolean" then return not a and b end return a < b end)
+  return list
+end
+
+-- What a column without a declared domain may hold: its values; between them only where the nearest row answers.
+local function infer(frame, name, lookup)
+  local list = distinct(frame, name)
+  if #list == 1 then return space.const(list[1]) end
+  if type(list[1]) ~= "number" then return space.choice(list) end
+  if lookup ~= "nearest" then return space.ordinal(list) end
+  for _, v in ipairs(list) do if not math.tointeger(v) then return space.float(list[1], list[#list]) end end
+  return space.int(list[1], list[#list])
+end
+
+--- The space of a table: `given` is one, or lists columns ("depth") and declares others (lr = space.float(1e-4, 1)).
+function index.space(frame, given, lookup, name, allowed)
+  if getmetatable(given) == space.Space then return given end
+  local choices = {}
+  for key, value in pairs(given) do
+    if math.type(key) == "integer" then
+      if type(value) ~= "string" then fail("EARG", "table '%s': space: the name of a column expected, got a %s", name, type(value)) end
+      choices[value] = infer(frame, value, lookup)
+    else
+      choices[key] = value
+    end
+  end
+  if not next(choices) then fail("EARG", "table '%s': space names no column", name) end
+  return space.define { name = name, choices = choices, require = lookup == "exact" and allowed or nil }
+end
+
+-- How a row states its architecture, when nothing else is said: a column a decision, empty where it does not apply.
+local function by_columns(frame, target)
+  local columns = {}
+  for _, d in ipairs(target.decisions) do columns[d.name] = frame:column(d.name) end
+  return function(row)
+    local arch = {}
+    for name, values in pairs(columns) do
+      local v = values[row]
+      if v ~= "" then arch[name] = v end
+    end
+    return arch
+  end
+end
+
+local function by_function(frame, arch)
+  local at
+  local view = setmetatable({}, { __index = function(_, name) return frame:column(name)[at] end })
+  return function(row)
+    at = row
+    return arch(view)
+  end
+end
+
+--- The members in the order of their first rows: { arch =, rows = { [level] = rows } }, and the map from canonical text to member.
+-- level_of(row) is the number of the row's fidelity. arch: nil or the function that reads an architecture from a row.
+function index.members(frame, target, arch, level_of)
+  local members, by_text = {}, {}
+  local read = arch and by_function(frame, arch) or by_columns(frame, target)
+  for _, row in ipairs(frame.rows) do
+    local good, message = target:check(read(row))
+    if not good then fail("EFORMAT", "table %s: row %d: %s", frame.source, row, message) end
+    local text = target:canonical(good)
+    local member = by_text[text]
+    if not member then
+      member = { arch = good, rows = {} }
+      members[#members + 1], by_text[text] = member, member
+    end
+    local level = level_of(row)
+    member.rows[level] = member.rows[level] or {}
+    table.insert(member.rows[level], row)
+  end
+  return members, by_text
+end
+
+--- Raises when exact look-up cannot work: too little of the space is in the table.
+function index.check_cover(target, members, name)
+  if target.size == #members then return end
+  if not target.size or target.size > ENUMERABLE then
+    fail("EARG", "table '%s': it holds %d architectures of a space with %s; lookup = \"nearest\" answers for the others", name, #members,
+      target.size or "no end")
+  end
+end
+
+local NOMINAL = { choice = true, bool = true, const = true }
+
+--- Finds the member nearest in the unit cube; unordered values and inactive decisions are 0 or 1 apart. Of equals the first of the table.
+function index.nearest(target, members)
+  local points, nominal = {}, {}
+  for i, member in ipairs(members) do points[i] = target:encode(member.arch) end
+  for i, d in ipairs(target.decisions) do nominal[i] = NOMINAL[d.domain.kind] or false end
+  return function(arch)
+    local x, best, least = target:encode(arch), nil, math.huge
+    for k, p in ipairs(points) do
+      local sum = 0.0
+      for i = 1, #x do
+        local a, b = x[i], p[i]
+        if a ~= b then
+          if nominal[i] or a < 0 or b < 0 then sum = sum + 1 else sum = sum + (a - b) * (a - b) end
+        end
+      end
+      if sum < least then best, least = members[k], sum end
+    end
+    return best
+  end
+end
+
+return index
