@@ -4,6 +4,7 @@
 --    local arch = s:random(rng)        -- { lr = 0.003, opt = "sgd" }
 -- An architecture is a flat table from the full name of a decision to its value. A decision below an option that was not chosen is absent.
 -- Every producer of architectures ends in Space:finish, the one gate.
+local core_hash = require("vega.core").hash
 local domains = require "vega.space.domain"
 local recorder = require "vega.space.recorder"
 local util = require "vega.util"
@@ -130,7 +131,8 @@ local function compile(space)
   local list = {}
   for _, d in pairs(space.by_name) do list[#list + 1] = d end
   table.sort(list, by_name)                       -- a name is longer than its parent's, so parents come first
-  space.decisions = list
+  space.decisions, space.names = list, {}
+  for i, d in ipairs(list) do space.names[i] = d.name end
   space.size, space.bits = level_size(space.level)
   space.finite = space.bits < math.huge
   return space
@@ -182,9 +184,11 @@ function Space:check(config)
       arch[d.name] = proper
     end
   end
-  for _, name in ipairs(util.sorted_keys(config)) do
-    if arch[name] == nil then return nil, label_error(self, arch, name), "EARG" end
+  local foreign
+  for name in pairs(config) do
+    if arch[name] == nil and (not foreign or tostring(name) < tostring(foreign)) then foreign = name end
   end
+  if foreign ~= nil then return nil, label_error(self, arch, foreign), "EARG" end
   local clause = violated(self, arch)
   if clause then return nil, ("space '%s': clause '%s' forbids this architecture"):format(self.name, clause), "EFORBIDDEN" end
   return arch
@@ -369,19 +373,10 @@ function Space:unrank(index)
 end
 
 --- One line a decision, in byte order of the names; equal texts are equal architectures.
-function Space:canonical(arch)
-  local lines = {}
-  for _, d in ipairs(self.decisions) do
-    local value = arch[d.name]
-    if value ~= nil then lines[#lines + 1] = d.name .. "=" .. domains.canonical(value) end
-  end
-  return table.concat(lines, "\n")
-end
+function Space:canonical(arch) return core_hash.canonical(self.names, arch) end
 
 --- FNV-1a (64 bit) of the canonical text, 16 hexadecimal digits.
-function Space:hash(arch)
-  return ("%016x"):format(util.fnv(self:canonical(arch)))
-end
+function Space:hash(arch) return core_hash.architecture(self.names, arch) end
 
 --- A list of numbers in [0, 1], one a decision, -1 for an inactive one; and the list of activity.
 function Space:encode(arch)

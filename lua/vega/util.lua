@@ -49,7 +49,13 @@ function util.check_options(who, options, known, level)
   end
 end
 
---- Fills in and checks parameters declared as `{ default, min =, max =, integer = }`; returns a new table. Raises on a wrong one.
+local function contains(list, value)
+  for _, each in ipairs(list) do if each == value then return true end end
+  return false
+end
+
+--- Fills in and checks parameters declared as `{ default, min =, max =, one_of = { words }, about = "text" }`; returns a new table.
+-- A whole-number default takes whole numbers only. Raises on a wrong one.
 function util.parameters(who, declared, given, level)
   level = (level or 1) + 1
   util.check_options(who, given, declared, level)
@@ -66,20 +72,16 @@ function util.parameters(who, declared, given, level)
     end
     if rule.min and (value < rule.min or value ~= value) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
     if rule.max and (value > rule.max or value ~= value) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
+    if rule.one_of and not contains(rule.one_of, value) then
+      error(("%s: %s must be one of %s, got %s"):format(who, name, table.concat(rule.one_of, ", "), tostring(value)), level)
+    end
     result[name] = value
   end
   return result
 end
 
 --- FNV-1a, 64 bit, of a text, as an integer.
-function util.fnv(text)
-  local h = 0xcbf29ce484222325
-  for i = 1, #text, 64 do
-    local bytes = { text:byte(i, i + 63) }
-    for j = 1, #bytes do h = (h ~ bytes[j]) * 0x100000001b3 end
-  end
-  return h
-end
+util.fnv = require("vega.core").hash.fnv
 
 --- A copy of plain data.
 function util.copy(value)

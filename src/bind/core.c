@@ -1,7 +1,7 @@
 /* vega.core: one table that holds what the binding files of this folder offer. A part that is not built is absent. */
 #include "bind/vgl.h"
 
-#define PARTS(X) X(tensor) X(rng) X(op) X(tape) X(graph) X(data) X(train) X(cost) X(store) X(json) X(pareto) X(io) X(csv) X(sys)
+#define PARTS(X) X(tensor) X(rng) X(op) X(tape) X(graph) X(data) X(train) X(cost) X(csv) X(hash) X(store) X(json) X(pareto) X(io) X(sys)
 
 #define DECLARE(name) extern __attribute__((weak)) int luaopen_vega_core_##name(lua_State *L);
 PARTS(DECLARE)

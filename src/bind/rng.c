@@ -19,6 +19,17 @@ static int rng_new(lua_State *L) {
   return 1;
 }
 
+/* r:seek(seed, label [, id]): moves to the start of another stream, as new() would make it. */
+static int rng_seek(lua_State *L) {
+  vg_rng *r = vgl_checkrng(L, 1);
+  uint64_t seed = (uint64_t)luaL_checkinteger(L, 2);
+  size_t length = 0;
+  const char *label = luaL_checklstring(L, 3, &length);
+  *r = vg_rng_at(seed, vg_rng_stream(label, length, luaL_optinteger(L, 4, 0)));
+  lua_settop(L, 1);
+  return 1;
+}
+
 static uint64_t state_field(lua_State *L, const char *name) {
   int is_integer;
   lua_getfield(L, 1, name);
@@ -112,7 +123,8 @@ static int rng_tostring(lua_State *L) {
 
 static const luaL_Reg METHODS[] = {
   { "int", rng_int },         { "normal", rng_normal }, { "pick", rng_pick },       { "shuffle", rng_shuffle },
-  { "state", rng_state },     { "uniform", rng_uniform }, { "__tostring", rng_tostring }, { NULL, NULL },
+  { "seek", rng_seek },       { "state", rng_state },   { "uniform", rng_uniform }, { "__tostring", rng_tostring },
+  { NULL, NULL },
 };
 static const luaL_Reg FUNCTIONS[] = { { "new", rng_new }, { "restore", rng_restore }, { NULL, NULL } };
 

@@ -1,4 +1,5 @@
 /* vega.core.sys: the machine and the process: versions, threads, clock, atomic writes, line editing. */
+#include <dirent.h>
 #include <editline/readline.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,26 @@ static int sys_make_dirs(lua_State *L) {
   return 1;
 }
 
+static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }   /* in any locale */
+
+/* list(folder) -> the names in it, sorted | nil, message, "EIO" */
+static int sys_list(lua_State *L) {
+  struct dirent **entries;
+  const char *path = luaL_checkstring(L, 1);
+  int n = scandir(path, &entries, NULL, by_bytes);
+  if (n < 0) return io_failure(L, "list the folder", path);
+  lua_createtable(L, n, 0);
+  for (int i = 0, count = 0; i < n; i++) {
+    if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0) {
+      lua_pushstring(L, entries[i]->d_name);
+      lua_rawseti(L, -2, ++count);
+    }
+    free(entries[i]);
+  }
+  free(entries);
+  return 1;
+}
+
 /* Line editing. Words to complete come from a Lua function, completer(word) -> list, kept while readline runs. */
 static lua_State *editing;
 
@@ -251,6 +272,7 @@ static const luaL_Reg FUNCTIONS[] = {
   { "history_load", sys_history_load },
   { "history_save", sys_history_save },
   { "isatty", sys_isatty },
+  { "list", sys_list },
   { "make_dirs", sys_make_dirs },
   { "memory", sys_memory },
   { "memory_limit", sys_memory_limit },
