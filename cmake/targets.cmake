@@ -13,6 +13,7 @@ if(TARGET vega-lua)
   endforeach()
   install(TARGETS vega-lua RUNTIME DESTINATION bin)
   install(DIRECTORY lua searchspaces DESTINATION share/vega-lua)
+  install(DIRECTORY examples/zoo DESTINATION share/vega-lua/examples)
 endif()
 
 find_program(LUACHECK luacheck)

@@ -7,6 +7,7 @@ local vega = { version = core.sys.versions().vega }
 local MODULES = {
   data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", report = "vega.report",
   space = "vega.space", strategy = "vega.strategy", study = "vega.study", train = "vega.train",
+  zoo = "vega.zoo",
 }
 -- Members that a module may wrap and that the engine has otherwise.
 local ENGINE = { "cost", "graph", "io", "json", "op", "pareto", "rng", "store", "sys", "tape", "tensor", "train" }

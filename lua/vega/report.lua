@@ -196,13 +196,9 @@ end
 
 --- Writes the report. The file appears whole or not at all. @return path, or nil, message, "EIO"
 function report.write(study, path)
-  local part = path .. ".part"
-  local file, message = io.open(part, "w")
-  if not file then return nil, message, "EIO" end
-  file:write(report.html(study))
-  file:close()
-  local ok, why = os.rename(part, path)
-  if not ok then return nil, why, "EIO" end
+  local ok, message, code = core.sys.make_dirs(path:match "^(.+)/" or ".")
+  if ok then ok, message, code = core.sys.write_file(path, report.html(study)) end
+  if not ok then return nil, message, code end
   return path
 end
 

@@ -1,5 +1,6 @@
 /* vega.cost: what a network costs. */
-#include <stdio.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "bind/graph.h"
 #include "cost/count.h"
@@ -16,40 +17,52 @@ static void set_number(lua_State *L, const char *key, double v) {
   lua_setfield(L, -2, key);
 }
 
-/* count(graph) -> { params=, macs=, ..., peak_bytes=, peak_at= }, all per image */
+#define FIELD(name) { #name, offsetof(vg_counts, name) }
+static const struct { const char *name; size_t at; } COUNTS[] = {
+  FIELD(params), FIELD(norm_params), FIELD(macs), FIELD(macs_pointwise), FIELD(macs_depthwise), FIELD(macs_spatial), FIELD(macs_linear),
+  FIELD(bias_adds), FIELD(norm_elements), FIELD(act_elements), FIELD(pool_inputs), FIELD(avg_pool_outputs), FIELD(max_pool_outputs),
+  FIELD(global_pool_inputs), FIELD(global_pool_outputs), FIELD(adds), FIELD(acts), FIELD(activation_bytes), FIELD(peak_bytes),
+};
+
+/* count(graph [, { input = { H, W, C }, convention = name }]) -> { params=, macs=, flops= (2 a multiply-add), ..., peak_bytes=, peak_at= },
+ * all per image, of the graph's own input or of another; with a convention: its total instead */
 static int l_count(lua_State *L) {
+  static const char *const KEYS[] = { "input", "convention", NULL };
   vg_graph *g = vgl_checkgraph(L, 1);
   vg_counts c;
-  vg_status s = vg_count(&c, g);
+  vg_shape input = { 0 };
+  const char *convention = NULL;
+  vgl_checkkeys(L, 2, "count", KEYS);
+  if (!lua_isnoneornil(L, 2)) {
+    if (lua_getfield(L, 2, "input") != LUA_TNIL) input = vgl_checkshape(L, lua_gettop(L));
+    if (lua_getfield(L, 2, "convention") != LUA_TNIL) convention = luaL_checkstring(L, -1);
+  }
+  vg_status s = vg_count(&c, g, input.rank ? &input : NULL);
+  int64_t total = 0;
+  if (s == VG_OK && convention) s = vg_count_convention(&total, &c, convention);
   if (s != VG_OK) return vgl_fail(L, s);
-  lua_newtable(L);
-  set_integer(L, "params", c.params);
-  set_integer(L, "norm_params", c.norm_params);
-  set_integer(L, "macs", c.macs);
-  set_integer(L, "macs_pointwise", c.macs_pointwise);
-  set_integer(L, "macs_depthwise", c.macs_depthwise);
-  set_integer(L, "macs_spatial", c.macs_spatial);
-  set_integer(L, "macs_linear", c.macs_linear);
-  set_integer(L, "bias_adds", c.bias_adds);
-  set_integer(L, "norm_elements", c.norm_elements);
-  set_integer(L, "act_elements", c.act_elements);
-  set_integer(L, "pool_inputs", c.pool_inputs);
-  set_integer(L, "global_pool_inputs", c.global_pool_inputs);
-  set_integer(L, "adds", c.adds);
-  set_integer(L, "acts", c.acts);
-  set_integer(L, "activation_bytes", c.activation_bytes);
-  set_integer(L, "peak_bytes", c.peak_bytes);
+  if (convention) {
+    lua_pushinteger(L, total);
+    return 1;
+  }
+  lua_createtable(L, 0, 24);
+  for (size_t i = 0; i < sizeof COUNTS / sizeof *COUNTS; i++) {
+    int64_t n;
+    memcpy(&n, (const char *)&c + COUNTS[i].at, sizeof n);
+    set_integer(L, COUNTS[i].name, n);
+  }
+  set_integer(L, "flops", 2 * c.macs);
   lua_pushstring(L, g->nodes[c.peak_node].name);
   lua_setfield(L, -2, "peak_at");
-  static const char *const CONVENTIONS[] = { "nb201", "pycls", "fvcore", "thop" };
-  for (int i = 0; i < 4; i++) {
-    int64_t n;
-    if (vg_count_convention(&n, &c, CONVENTIONS[i]) != VG_OK) return vgl_fail(L, VG_EARG);
-    char key[32];
-    lua_pushfstring(L, "macs_as_%s", CONVENTIONS[i]);
-    snprintf(key, sizeof key, "%s", lua_tostring(L, -1));
-    lua_pop(L, 1);
-    set_integer(L, key, n);
+  return 1;
+}
+
+/* conventions() -> { name = rule } of every counter that `convention` knows */
+static int l_conventions(lua_State *L) {
+  lua_newtable(L);
+  for (const vg_convention *v = vg_conventions; v->name; v++) {
+    lua_pushstring(L, v->rule);
+    lua_setfield(L, -2, v->name);
   }
   return 1;
 }
@@ -92,7 +105,7 @@ static int l_peak(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg FUNCTIONS[] = { { "count", l_count }, { "latency", l_latency }, { "peak", l_peak }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "count", l_count }, { "conventions", l_conventions }, { "latency", l_latency }, { "peak", l_peak }, { NULL, NULL } };
 
 int luaopen_vega_core_cost(lua_State *L) {
   luaL_newlib(L, FUNCTIONS);

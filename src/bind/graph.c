@@ -197,6 +197,15 @@ static int l_shape(lua_State *L) {                        /* graph:shape(node) -
   return 1;
 }
 
+static int l_channels(lua_State *L) {                     /* graph:channels(node) -> the extent of its last axis */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 1 && id <= g->n, 2, "no such node");
+  const vg_shape *s = &g->nodes[id - 1].shape;
+  lua_pushinteger(L, s->rank ? s->dim[s->rank - 1] : 1);
+  return 1;
+}
+
 static int l_n_params(lua_State *L) {
   lua_pushinteger(L, vgl_checkgraph(L, 1)->n_params);
   return 1;
@@ -219,7 +228,7 @@ static int l_tostring(lua_State *L) {
 static const luaL_Reg METHODS[] = {
   { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "output", l_output }, { "materialise", l_materialise },
   { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
-  { "refresh", l_refresh }, { "nodes", l_nodes }, { "shape", l_shape }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
+  { "refresh", l_refresh }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
 };
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };

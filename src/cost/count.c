@@ -1,10 +1,27 @@
 #include "cost/count.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
+/* The graph with the shape that every node has for the input in question. */
+typedef struct walk {
+  const vg_graph *g;
+  vg_shape *shape;
+} walk;
+
 static bool is(const vg_node *d, const char *name) { return strcmp(d->op->name, name) == 0; }
+
+static bool is_one_of(const vg_node *d, const char *const *names) {
+  for (; *names; names++)
+    if (is(d, *names)) return true;
+  return false;
+}
+
+static bool is_activation(const vg_node *d) {
+  return is_one_of(d, (const char *const[]){ "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "hswish", "hsigmoid", "swish", NULL });
+}
 
 static double arg_of(const vg_node *d, const char *name) {
   for (int i = 0; i < vg_op_n_args(d->op); i++)
@@ -12,121 +29,200 @@ static double arg_of(const vg_node *d, const char *name) {
   return 0;
 }
 
-/* The shapes of a node's inputs as the operator's own rule wants them. */
-static int64_t macs_of(const vg_graph *g, const vg_node *d) {
+static int64_t elements(const walk *w, int node) { return node < 0 ? 0 : vg_shape_count(&w->shape[node]); }
+
+/* A call of node i on tensors without data, as the operator's own rules read it. The call points into `ghosts`. */
+static vg_call call_of(const walk *w, int i, vg_tensor ghosts[VG_MAX_IN]) {
+  const vg_node *d = &w->g->nodes[i];
   vg_call c = { .op = d->op, .n_in = d->n_in };
-  vg_tensor ghosts[VG_MAX_IN];
-  memset(ghosts, 0, sizeof ghosts);
+  memset(ghosts, 0, VG_MAX_IN * sizeof *ghosts);
   memcpy(c.arg, d->arg, sizeof c.arg);
-  for (int i = 0; i < d->n_in; i++) {
-    if (d->in[i] < 0) continue;
-    ghosts[i].shape = g->nodes[d->in[i]].shape;
-    ghosts[i].dtype = g->nodes[d->in[i]].dtype;
-    c.in[i] = &ghosts[i];
+  for (int k = 0; k < d->n_in; k++) {
+    if (d->in[k] < 0) continue;
+    ghosts[k].shape = w->shape[d->in[k]];
+    ghosts[k].dtype = w->g->nodes[d->in[k]].dtype;
+    c.in[k] = &ghosts[k];
   }
-  return d->op->macs(&d->shape, &c);
+  return c;
 }
 
-static void count_layer(vg_counts *c, const vg_graph *g, const vg_node *d, int64_t out) {
-  int64_t macs = macs_of(g, d);
-  bool biased = d->n_in > 2 && d->in[2] >= 0;
+static int64_t macs_of(const walk *w, int i) {
+  vg_tensor ghosts[VG_MAX_IN];
+  vg_call c = call_of(w, i, ghosts);
+  return c.op->macs(&w->shape[i], &c);
+}
+
+static vg_status find_shapes(walk *w, const vg_shape *input) {
+  const vg_graph *g = w->g;
+  vg_tensor ghosts[VG_MAX_IN];
+  vg_dtype dtype;
+  for (int i = 0; i < g->n; i++) w->shape[i] = g->nodes[i].shape;
+  if (!input) return VG_OK;
+  if (input->rank + 1 != w->shape[0].rank)
+    return vg_fail(VG_ESHAPE, "count: a sample of this network has %d axes, got %d", w->shape[0].rank - 1, input->rank);
+  memcpy(w->shape[0].dim + 1, input->dim, (size_t)input->rank * sizeof *input->dim);
+  for (int i = 1; i < g->n; i++) {
+    if (g->nodes[i].kind != VG_NODE_OP) continue;
+    vg_call c = call_of(w, i, ghosts);
+    VG_TRY(c.op->shape(&w->shape[i], &dtype, &c));
+  }
+  return VG_OK;
+}
+
+/* --- the parts -------------------------------------------------------------------------------------------------------------------- */
+
+static void count_layer(vg_counts *c, const walk *w, int i) {
+  const vg_node *d = &w->g->nodes[i];
+  int64_t macs = macs_of(w, i), out = elements(w, i), biased = d->n_in > 2 && d->in[2] >= 0 ? out : 0;
   c->macs += macs;
   c->acts += out;
-  c->bias_adds += biased ? out : 0;
+  c->bias_adds += biased;
   if (is(d, "conv2d")) {
-    const vg_shape *w = &g->nodes[d->in[1]].shape;
-    if (arg_of(d, "groups") > 1 && w->dim[3] == 1) c->macs_depthwise += macs;
-    else if (w->dim[1] == 1 && w->dim[2] == 1) c->macs_pointwise += macs;
+    const vg_shape *weight = &w->shape[d->in[1]];
+    if (arg_of(d, "groups") > 1 && weight->dim[3] == 1) c->macs_depthwise += macs;
+    else if (weight->dim[1] == 1 && weight->dim[2] == 1) c->macs_pointwise += macs;
     else c->macs_spatial += macs;
   } else {
     c->macs_linear += macs;
-    c->linear_bias_adds += biased ? out : 0;
+    c->linear_bias_adds += biased;
   }
 }
 
-static bool is_activation(const vg_node *d) {
-  static const char *const NAMES[] = { "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "hswish", "hsigmoid", "swish" };
-  for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-    if (is(d, NAMES[i])) return true;
-  return false;
+static void count_norm(vg_counts *c, const walk *w, int i) {
+  const vg_node *d = &w->g->nodes[i];
+  c->norm_elements += elements(w, i);
+  if (arg_of(d, "act") > 0) c->act_elements += elements(w, i);
+  for (int k = 3; k < d->n_in; k++) c->norm_params += elements(w, d->in[k]);
 }
 
-static void count_op(vg_counts *c, const vg_graph *g, const vg_node *d) {
-  int64_t out = vg_shape_count(&d->shape), in = d->in[0] >= 0 ? vg_shape_count(&g->nodes[d->in[0]].shape) : 0;
+static void count_op(vg_counts *c, const walk *w, int i) {
+  const vg_node *d = &w->g->nodes[i];
+  int64_t out = elements(w, i), in = elements(w, d->in[0]);
   c->activation_bytes += out * 4;
-  if (is(d, "conv2d") || is(d, "linear")) count_layer(c, g, d, out);
+  if (is(d, "conv2d") || is(d, "linear")) count_layer(c, w, i);
   else if (is(d, "matmul")) {
-    c->macs += macs_of(g, d);
-    c->macs_linear += macs_of(g, d);
-  } else if (is(d, "batch_norm")) {
-    c->norm_elements += out;
-    if (arg_of(d, "act") > 0) c->act_elements += out;
-  } else if (is_activation(d)) c->act_elements += out;
+    c->macs += macs_of(w, i);
+    c->macs_linear += macs_of(w, i);
+  } else if (is(d, "batch_norm")) count_norm(c, w, i);
+  else if (is_activation(d)) c->act_elements += out;
   else if (is(d, "add")) c->adds += out;
-  else if (is(d, "global_avg_pool") || is(d, "global_max_pool")) {
+  else if (is_one_of(d, (const char *const[]){ "global_avg_pool", "global_max_pool", "adaptive_avg_pool", NULL })) {
     c->global_pool_inputs += in;
     c->global_pool_outputs += out;
   } else if (is(d, "avg_pool") || is(d, "max_pool")) {
     c->pool_inputs += in;
-    if (is(d, "avg_pool")) c->avg_pool_outputs += out;
+    *(is(d, "avg_pool") ? &c->avg_pool_outputs : &c->max_pool_outputs) += out;
   }
 }
 
-static bool works_in_place(const vg_graph *g, const vg_node *d, const int *last) {
-  int self = (int)(d - g->nodes);
-  return (is(d, "batch_norm") || is_activation(d)) && d->in[0] > 0 && last[d->in[0]] == self;
+/* --- memory ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_elementwise(const vg_node *d) {
+  return is_activation(d) || is_one_of(d, (const char *const[]){ "batch_norm", "add", "sub", "mul", "scale", "dropout", "drop_path", "reshape", NULL });
 }
 
-static void find_peak(vg_counts *c, const vg_graph *g, int *last) {
-  int64_t alive = vg_shape_count(&g->nodes[0].shape);
+/* The input whose memory node i takes over: one that dies here and has the output's size. -1: none. */
+static int taken_over(const walk *w, int i, const int *last) {
+  const vg_node *d = &w->g->nodes[i];
+  for (int k = 0; k < d->n_in && is_elementwise(d); k++) {
+    int in = d->in[k];
+    bool is_value = in > 0 && w->g->nodes[in].kind == VG_NODE_OP;
+    if (is_value && last[in] == i && elements(w, in) == elements(w, i)) return in;
+  }
+  return -1;
+}
+
+static bool is_run(const vg_node *d) { return d->is_live && d->kind == VG_NODE_OP; }
+
+static void find_last_uses(const vg_graph *g, int *last) {
   for (int i = 0; i < g->n; i++)
-    for (int k = 0; g->nodes[i].is_live && g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++)
+    for (int k = 0; is_run(&g->nodes[i]) && k < g->nodes[i].n_in; k++)
       if (g->nodes[i].in[k] >= 0) last[g->nodes[i].in[k]] = i;
   last[g->output] = g->n;
-  for (int i = 1; i < g->n; i++) {
-    const vg_node *d = &g->nodes[i];
-    if (!d->is_live || d->kind != VG_NODE_OP) continue;
-    bool in_place = works_in_place(g, d, last);
-    if (!in_place) alive += vg_shape_count(&d->shape);
+}
+
+/* Elements that are dead after node i: its inputs read for the last time, each once, but not the one that became its output. */
+static int64_t freed_by(const walk *w, int i, const int *last, int kept) {
+  const vg_node *d = &w->g->nodes[i];
+  int64_t sum = 0;
+  for (int k = 0; k < d->n_in; k++) {
+    int in = d->in[k];
+    bool dies = in >= 0 && in != kept && last[in] == i && (in == 0 || w->g->nodes[in].kind == VG_NODE_OP);
+    for (int j = 0; j < k; j++) dies &= d->in[j] != in;
+    if (dies) sum += elements(w, in);
+  }
+  return sum;
+}
+
+static void find_peak(vg_counts *c, const walk *w, int *last) {
+  int64_t alive = elements(w, 0);
+  find_last_uses(w->g, last);
+  for (int i = 1; i < w->g->n; i++) {
+    if (!is_run(&w->g->nodes[i])) continue;
+    int kept = taken_over(w, i, last);
+    if (kept < 0) alive += elements(w, i);
     if (alive * 4 > c->peak_bytes) {
       c->peak_bytes = alive * 4;
       c->peak_node = i;
     }
-    for (int k = 0; k < d->n_in; k++) {
-      int in = d->in[k];
-      bool holds = in >= 0 && (g->nodes[in].kind == VG_NODE_OP || in == 0) && last[in] == i && !(in_place && k == 0);
-      for (int j = 0; j < k; j++) holds &= d->in[j] != in;
-      if (holds) alive -= vg_shape_count(&g->nodes[in].shape);
-    }
+    alive -= freed_by(w, i, last, kept);
   }
 }
 
-vg_status vg_count(vg_counts *out, const vg_graph *g) {
+vg_status vg_count(vg_counts *out, const vg_graph *g, const vg_shape *input) {
+  vg_status status;
   vg_counts c = { 0 };
+  walk w = { .g = g };
   int *last = NULL;
   if (g->output < 0) return vg_fail(VG_EARG, "count: the graph has no output");
-  VG_TRY(vg_alloc_zero((void **)&last, (size_t)g->n * sizeof *last));
+  VG_GOTO(vg_alloc_zero((void **)&last, (size_t)g->n * sizeof *last));
+  VG_GOTO(vg_alloc((void **)&w.shape, (size_t)g->n * sizeof *w.shape));
+  VG_GOTO(find_shapes(&w, input));
   for (int i = 0; i < g->n; i++) {
-    const vg_node *d = &g->nodes[i];
-    if (d->kind == VG_NODE_PARAM) c.params += vg_shape_count(&d->shape);
-    if (d->kind != VG_NODE_OP) continue;
-    count_op(&c, g, d);
-    for (int k = 3; is(d, "batch_norm") && k < d->n_in; k++)
-      if (d->in[k] >= 0) c.norm_params += vg_shape_count(&g->nodes[d->in[k]].shape);
+    if (g->nodes[i].kind == VG_NODE_PARAM) c.params += elements(&w, i);
+    if (g->nodes[i].kind == VG_NODE_OP) count_op(&c, &w, i);
   }
-  find_peak(&c, g, last);
-  vg_free(last);
+  find_peak(&c, &w, last);
   *out = c;
-  return VG_OK;
+  status = VG_OK;
+done:
+  vg_free(last);
+  vg_free(w.shape);
+  return status;
 }
 
+/* --- conventions ------------------------------------------------------------------------------------------------------------------ */
+
+static int64_t nb201(const vg_counts *c) { return c->macs + c->linear_bias_adds; }
+static int64_t pycls(const vg_counts *c) { return c->macs + c->bias_adds; }
+static int64_t fvcore(const vg_counts *c) { return c->macs + 2 * c->norm_elements + c->global_pool_inputs; }
+static int64_t thop(const vg_counts *c) {
+  return c->macs + 4 * c->norm_elements + c->avg_pool_outputs + c->global_pool_inputs + c->global_pool_outputs;
+}
+static int64_t ptflops(const vg_counts *c) {
+  return c->macs + c->bias_adds + 2 * c->norm_elements + c->act_elements + c->pool_inputs + c->global_pool_inputs;
+}
+static int64_t plain(const vg_counts *c) { return c->macs; }
+
+const vg_convention vg_conventions[] = {
+  { "macs", "M", plain },
+  { "nb201", "M + classifier bias", nb201 },
+  { "pycls", "M + b", pycls },
+  { "fvcore", "M + 2B + G", fvcore },
+  { "thop", "M + 4B + A + G + g", thop },
+  { "ptflops", "M + b + 2B + R + P + G", ptflops },
+  { 0 },
+};
+
 vg_status vg_count_convention(int64_t *out, const vg_counts *c, const char *convention) {
-  int64_t pools = c->global_pool_inputs;
-  if (strcmp(convention, "macs") == 0) *out = c->macs;
-  else if (strcmp(convention, "nb201") == 0) *out = c->macs + c->linear_bias_adds;
-  else if (strcmp(convention, "pycls") == 0) *out = c->macs + c->bias_adds;
-  else if (strcmp(convention, "fvcore") == 0) *out = c->macs + 2 * c->norm_elements + pools;
-  else if (strcmp(convention, "thop") == 0) *out = c->macs + 4 * c->norm_elements + c->avg_pool_outputs + pools + c->global_pool_outputs;
-  else return vg_fail(VG_EARG, "count: convention is one of macs, nb201, pycls, fvcore, thop; got '%s'", convention);
-  return VG_OK;
+  char known[256] = "";
+  for (const vg_convention *v = vg_conventions; v->name; v++) {
+    if (strcmp(v->name, convention) == 0) {
+      *out = v->total(c);
+      return VG_OK;
+    }
+    size_t n = strlen(known);
+    snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", v->name);
+  }
+  return vg_fail(VG_EARG, "count: convention is one of %s; got '%s'", known, convention);
 }

@@ -15,7 +15,8 @@ typedef struct vg_counts {
   int64_t act_elements;                /* R: through activations, fused ones too */
   int64_t pool_inputs;                 /* P: into ordinary pools */
   int64_t avg_pool_outputs;            /* A */
-  int64_t global_pool_inputs;          /* G */
+  int64_t max_pool_outputs;
+  int64_t global_pool_inputs;          /* G: into global and adaptive pools */
   int64_t global_pool_outputs;         /* g */
   int64_t adds;                        /* elements of residual sums */
   int64_t acts;                        /* output elements of convolution and linear layers (Radosavovic et al. 2020) */
@@ -24,9 +25,17 @@ typedef struct vg_counts {
   int peak_node;                       /* where */
 } vg_counts;
 
-/* Everything per image (batch 1). Norms and activations right after the layer they follow work in place for peak_bytes. */
-VG_CHECKED vg_status vg_count(vg_counts *out, const vg_graph *g);
-/* "macs" (M), "nb201" (M + classifier bias), "pycls" (M + b), "fvcore" (M + 2B + G), "thop" (M + 4B + A + G + g). VG_EARG names the known ones. */
+/* Everything per image (batch 1). `input` [H, W, C]: as if the network read samples of that shape; NULL: the graph's own.
+ * For peak_bytes element-wise operators and reshapes work in place where their input dies. VG_ESHAPE when `input` does not fit. */
+VG_CHECKED vg_status vg_count(vg_counts *out, const vg_graph *g, const vg_shape *input);
+
+/* A published counter's total, by its name. */
+typedef struct vg_convention {
+  const char *name, *rule;             /* "fvcore", "M + 2B + G" in the letters above */
+  int64_t (*total)(const vg_counts *c);
+} vg_convention;
+extern const vg_convention vg_conventions[];                 /* ended by a NULL name */
+/* VG_EARG names the known ones. */
 VG_CHECKED vg_status vg_count_convention(int64_t *out, const vg_counts *c, const char *convention);
 
 #endif

@@ -127,7 +127,7 @@ static void counts_are_exact(void **state) {
   (void)state;
   vg_graph *g = small();
   vg_counts c;
-  assert_int_equal(vg_count(&c, g), VG_OK);
+  assert_int_equal(vg_count(&c, g, NULL), VG_OK);
   assert_int_equal(c.params, 4 * 27 + 8 + 28);
   assert_int_equal(c.macs_spatial, 25 * 4 * 27);
   assert_int_equal(c.macs_linear, 25 * 7 * 4);

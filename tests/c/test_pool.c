@@ -138,6 +138,53 @@ static void test_global(void **unused) {
   }
 }
 
+/* The mean over window (y, x) of size x size, by the definition. */
+static float adaptive_mean(const vg_tensor *t, int64_t n, int64_t y, int64_t x, int64_t channel, int64_t size) {
+  const int64_t *d = t->shape.dim;
+  double sum = 0;
+  int count = 0;
+  for (int64_t h = 0; h < d[1]; h++)
+    for (int64_t w = 0; w < d[2]; w++) {
+      bool inside = (h + 1) * size > y * d[1] && h * size < (y + 1) * d[1] && (w + 1) * size > x * d[2] && w * size < (x + 1) * d[2];
+      sum += inside ? vg_tensor_get(t, ((n * d[1] + h) * d[2] + w) * d[3] + channel) : 0;
+      count += inside;
+    }
+  return (float)(sum / count);
+}
+
+static double inner(const vg_tensor *a, const vg_tensor *b) {
+  double sum = 0;
+  for (int64_t i = 0; i < vg_tensor_count(a); i++) sum += vg_tensor_get(a, i) * vg_tensor_get(b, i);
+  return sum;
+}
+
+/* Windows that divide the image and that do not; the gradient is the transpose: <dy, A x> = <dx, x>. */
+static void test_adaptive(void **unused) {
+  (void)unused;
+  static const int64_t sizes[] = { 1, 2, 3, 6, 7 };
+  for (int i = 0; i < 10; i++) {
+    vg_dtype dtype = i % 2 ? VG_BF16 : VG_F32;
+    int64_t size = sizes[i / 2];
+    vg_tensor *x = tensor(dtype, &VG_SHAPE(2, 6, 5, 9)), *y, *dx;
+    vg_call c = { .n_in = 1, .in = { x }, .wants_backward = true };
+    vg_op_defaults(&c, vg_op_find("adaptive_avg_pool"));
+    c.arg[0] = (double)size;
+    assert_int_equal(vg_op_run(&y, &c), VG_OK);
+    assert_true(vg_shape_is_equal(&y->shape, &VG_SHAPE(2, size, size, 9)));
+    for (int64_t k = 0; k < vg_tensor_count(y); k++) {
+      float want = adaptive_mean(x, k / (size * size * 9), k / (size * 9) % size, k / 9 % size, k % 9, size), got = (float)vg_tensor_get(y, k);
+      if (fabsf(got - want) > (dtype == VG_BF16 ? 0.02f : 1e-5f)) fail_msg("size %d, element %d: %g, expected %g", (int)size, (int)k, got, want);
+    }
+    vg_tensor *dy = tensor(dtype, &y->shape);
+    assert_int_equal(vg_tensor_like(&dx, x), VG_OK);
+    assert_int_equal(c.op->backward(&dx, 0, dy, &c), VG_OK);
+    double forth = inner(dy, y), back = inner(dx, x);
+    if (fabs(forth - back) > (dtype == VG_BF16 ? 1 : 1e-3)) fail_msg("size %d: <dy, Ax> = %g, <dx, x> = %g", (int)size, forth, back);
+    vg_tensor *all[] = { x, y, dx, dy };
+    for (int k = 0; k < 4; k++) vg_tensor_release(all[k]);
+  }
+}
+
 static void test_operators(void **unused) {
   (void)unused;
   vg_tensor *x, *y, *dy, *dx;
@@ -178,6 +225,6 @@ static void test_operators(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(test_windows), cmocka_unit_test(test_sizes), cmocka_unit_test(test_global),
-                                      cmocka_unit_test(test_operators) };
+                                      cmocka_unit_test(test_adaptive), cmocka_unit_test(test_operators) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

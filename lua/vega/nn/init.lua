@@ -7,31 +7,33 @@
 --     end, { seed = 1 })
 --
 -- A value in `build` is a node number; `net:shape(x)` tells its shape for batch 1. Each layer takes `name` among its options; without it
--- layers are numbered in the order they are added.
+-- layers are numbered in the order they are added. Compositions of these (inverted residual, ...) are in blocks.lua.
 local core = require "vega.core"
+local util = require "vega.util"
 
 local Net = {}
 Net.__index = Net
 
+--- The name of a layer: the one given, or its kind and number.
 local function label(net, kind, opts)
   if opts and opts.name then return opts.name end
-  net.count[kind] = (net.count[kind] or 0) + 1
-  return ("%s%d"):format(kind, net.count[kind])
+  local n = (net.count[kind] or 0) + 1
+  net.count[kind] = n
+  return kind .. n
 end
 
+--- Raises at the line of `build` on an option that is not among the keys of `known`.
 local function check(opts, known, who)
-  for key in pairs(opts or {}) do
-    if not known[key] then error(("%s: unknown option '%s'"):format(who, tostring(key)), 3) end
+  if not opts then return {} end
+  for key in pairs(opts) do
+    if not known[key] then error(util.unknown(who, "option", key, util.sorted_keys(known)), 3) end
   end
-  return opts or {}
+  return opts
 end
 
 function Net:input() return 1 end
 function Net:shape(x) return self.graph:shape(x) end
-function Net:channels(x)
-  local shape = self.graph:shape(x)
-  return shape[#shape]
-end
+function Net:channels(x) return self.graph:channels(x) end
 
 --- Any operator of the table: net:op("max_pool", x, { kernel = 3 }), net:op("concat", { a, b }, { axis = 4 }).
 function Net:op(name, inputs, args, node_name)
@@ -51,7 +53,7 @@ function Net:conv(x, channels, opts)
   local w = self.graph:param(name .. ".weight", { channels, kernel, kernel, c_in // groups }, "kaiming_normal",
     kernel * kernel * channels // groups, true)
   local b = o.bias and self.graph:param(name .. ".bias", { channels }, "zeros") or nil
-  return self.graph:op("conv2d", { x, w, b }, { stride = o.stride or 1, pad = o.pad or dil * (kernel - 1) // 2, dil = dil, groups = groups }, name)
+  return self.graph:op("conv2d", { x, w, b }, { stride = o.stride, pad = o.pad or dil * (kernel - 1) // 2, dil = o.dil, groups = o.groups }, name)
 end
 
 local DEPTHWISE = { kernel = 1, stride = 1, pad = 1, dil = 1, name = 1 }
@@ -65,23 +67,23 @@ local NORM = { affine = 1, act = 1, eps = 1, momentum = 1, name = 1 }
 --- Batch norm over the last axis, with an activation fused in ("relu", "relu6", "hswish", ...).
 function Net:batch_norm(x, opts)
   local o = check(opts, NORM, "batch_norm")
-  local name, c = label(self, "bn", o), self:channels(x)
-  local mean = self.graph:buffer(name .. ".running_mean", { c }, 0)
-  local var = self.graph:buffer(name .. ".running_var", { c }, 1)
+  local graph, name, shape = self.graph, label(self, "bn", o), { self:channels(x) }
+  local mean = graph:buffer(name .. ".running_mean", shape, 0)
+  local var = graph:buffer(name .. ".running_var", shape, 1)
   local inputs = { x, mean, var }
   if o.affine ~= false then
-    inputs[4] = self.graph:param(name .. ".weight", { c }, "ones")
-    inputs[5] = self.graph:param(name .. ".bias", { c }, "zeros")
+    inputs[4] = graph:param(name .. ".weight", shape, "ones")
+    inputs[5] = graph:param(name .. ".bias", shape, "zeros")
   end
-  return self.graph:op("batch_norm", inputs, { eps = o.eps, momentum = o.momentum, act = o.act }, name)
+  return graph:op("batch_norm", inputs, { eps = o.eps, momentum = o.momentum, act = o.act }, name)
 end
 
-local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, name = 1 }
+local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, eps = 1, momentum = 1, name = 1 }
 --- Convolution, batch norm and activation.
 function Net:conv_bn(x, channels, opts)
   local o = check(opts, CONV_BN, "conv_bn")
   local y = self:conv(x, channels, { kernel = o.kernel, stride = o.stride, pad = o.pad, dil = o.dil, groups = o.groups, name = o.name })
-  return self:batch_norm(y, { act = o.act, affine = o.affine, name = o.name and o.name .. ".bn" })
+  return self:batch_norm(y, { act = o.act, affine = o.affine, eps = o.eps, momentum = o.momentum, name = o.name and o.name .. ".bn" })
 end
 
 local LINEAR = { bias = 1, name = 1 }
@@ -95,53 +97,56 @@ end
 
 function Net:add(a, b) return self:op("add", { a, b }) end
 --- Concatenates along the channels.
-function Net:concat(list)
-  return self:op("concat", list, { axis = #self.graph:shape(list[1]) })
-end
+function Net:concat(list) return self:op("concat", list, { axis = #self:shape(list[1]) }) end
+--- The channels `first` to `last` of x.
+function Net:slice_channels(x, first, last) return self:op("slice", x, { axis = #self:shape(x), begin = first, ["end"] = last }) end
 function Net:max_pool(x, opts) return self:op("max_pool", x, opts) end
 function Net:avg_pool(x, opts) return self:op("avg_pool", x, opts) end
+--- [N,H,W,C] -> [N,C].
 function Net:global_avg_pool(x) return self:op("global_avg_pool", x) end
+--- [N,H,W,C] -> [N,size,size,C].
+function Net:adaptive_avg_pool(x, size) return self:op("adaptive_avg_pool", x, { size = size }) end
+--- [N,H,W,C] -> [N,H*W*C].
+function Net:flatten(x)
+  local s, n = self:shape(x), 1
+  for i = 2, #s do n = n * s[i] end
+  return self:op("reshape", x, { rank = 2, d0 = -1, d1 = n })
+end
 function Net:relu(x) return self:op("relu", x) end
 --- Applies an activation by its operator name; "none" returns x.
 function Net:act(x, name) return name == "none" and x or self:op(name, x) end
 function Net:dropout(x, p) return p > 0 and self:op("dropout", x, { p = p }) or x end
 
---- Squeeze and excite: channels scaled by a gate of two 1x1 layers. Hu et al. 2018, arXiv:1709.01507.
-function Net:squeeze_excite(x, reduced, opts)
-  local o = check(opts, { gate = 1, act = 1 }, "squeeze_excite")
-  local c = self:channels(x)
-  local s = self:op("avg_pool", x, { kernel = self:shape(x)[2] })
-  s = self:act(self:conv(s, reduced, { bias = true }), o.act or "relu")
-  return self:op("mul", { x, self:act(self:conv(s, c, { bias = true }), o.gate or "sigmoid") })
-end
-
-local IR = { kernel = 1, stride = 1, expand = 1, act = 1 }
---- Inverted residual: 1x1 up, depthwise, 1x1 down, shortcut where shapes agree. Sandler et al. 2018, arXiv:1801.04381.
-function Net:inverted_residual(x, channels, opts)
-  local o = check(opts, IR, "inverted_residual")
-  local c_in, stride, act = self:channels(x), o.stride or 1, o.act or "relu6"
-  local mid, y = c_in * (o.expand or 6), x
-  if mid ~= c_in then y = self:conv_bn(y, mid, { act = act }) end
-  y = self:batch_norm(self:depthwise(y, { kernel = o.kernel or 3, stride = stride }), { act = act })
-  y = self:conv_bn(y, channels)
-  return stride == 1 and c_in == channels and self:add(x, y) or y
-end
+require "vega.nn.blocks" (Net, check)
 
 local nn = { Net = Net }
+
+--- The multiple of `divisor` nearest to n, but not below 0.9 n: how the MobileNet family rounds its widths.
+function nn.round_channels(n, divisor)
+  local d = divisor or 8
+  local rounded = math.max(d, (n + d / 2) // d * d)
+  return math.tointeger(rounded < 0.9 * n and rounded + d or rounded)
+end
 
 --- A builder over an empty graph; `input` is the shape of one sample.
 function nn.builder(input)
   return setmetatable({ graph = core.graph.new(input), count = {} }, Net)
 end
 
---- Builds, sets the output, and draws first weights. `build` finds opts.classes as net.classes. @return graph
-function nn.network(input, build, opts)
-  local o = check(opts, { seed = 1, classes = 1 }, "network")
+--- The network that `build` describes, without weights: to be counted, or given weights with graph:materialise(seed). @return graph
+function nn.describe(input, build, opts)
+  local o = check(opts, { classes = 1 }, "describe")
   local net = nn.builder(input)
   net.classes = o.classes
   local out = build(net)
   if math.type(out) ~= "integer" then error("network: build must return the output node, got " .. type(out), 2) end
-  return net.graph:output(out):materialise(o.seed or 1)
+  return net.graph:output(out)
+end
+
+--- Builds, sets the output, and draws first weights. `build` finds opts.classes as net.classes. @return graph
+function nn.network(input, build, opts)
+  local o = check(opts, { seed = 1, classes = 1 }, "network")
+  return nn.describe(input, build, { classes = o.classes }):materialise(o.seed or 1)
 end
 
 return nn
