@@ -9,7 +9,11 @@ local space = require "vega.space"
 local OPS = { "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3" }
 local CELLS, CHANNELS = 5, 16
 
-local function edge(from, to) return ("edge_%d_%d"):format(from, to) end
+local EDGE = {}                                                      -- EDGE[to][from]: the name of that decision
+for to = 1, 3 do
+  EDGE[to] = {}
+  for from = 0, to - 1 do EDGE[to][from] = ("edge_%d_%d"):format(from, to) end
+end
 
 local function relu_conv_bn(net, x, channels, kernel, stride)
   return net:batch_norm(net:conv(net:relu(x), channels, { kernel = kernel, stride = stride }))
@@ -26,7 +30,7 @@ local function cell(net, x, op_of)
   local node = { [0] = x }
   for to = 1, 3 do
     for from = 0, to - 1 do
-      local apply = APPLY[op_of[edge(from, to)]]
+      local apply = APPLY[op_of[EDGE[to][from]]]
       local y = apply and apply(net, node[from])
       if y then node[to] = node[to] and net:add(node[to], y) or y end
     end
@@ -45,7 +49,7 @@ local nb201 = space.define {
   build = function(net)
     local op_of = {}
     for to = 1, 3 do
-      for from = 0, to - 1 do op_of[edge(from, to)] = net:choice(edge(from, to), OPS) end
+      for from = 0, to - 1 do op_of[EDGE[to][from]] = net:choice(EDGE[to][from], OPS) end
     end
     local y = net:conv_bn(net:input(), CHANNELS, { kernel = 3 })
     for stage = 0, 2 do
@@ -61,7 +65,7 @@ function nb201.text(arch)
   local nodes = {}
   for to = 1, 3 do
     local edges = {}
-    for from = 0, to - 1 do edges[#edges + 1] = ("%s~%d"):format(arch[edge(from, to)], from) end
+    for from = 0, to - 1 do edges[#edges + 1] = ("%s~%d"):format(arch[EDGE[to][from]], from) end
     nodes[to] = "|" .. table.concat(edges, "|") .. "|"
   end
   return table.concat(nodes, "+")
@@ -75,7 +79,7 @@ function nb201.parse(text)
     local from = 0
     for op, source in part:gmatch "|([%w_]+)~(%d)" do
       if tonumber(source) ~= from then return nil, ("nb201: node %d: source %d expected, got %s"):format(node, from, source), "EFORMAT" end
-      arch[edge(from, node)] = op
+      arch[EDGE[node][from]] = op
       from = from + 1
     end
     if node > 3 or from ~= node then return nil, ("nb201: '%s' is not three nodes with 1, 2 and 3 edges"):format(text), "EFORMAT" end

@@ -5,7 +5,7 @@ local function separable(net, x, channels, stride)                 -- linear aft
 end
 
 local function unit(net, x, channels, stride)
-  local half, left, right = channels // 2, x, x
+  local half, right, left = channels // 2, x
   if stride == 2 then left = separable(net, x, half, stride)
   else left, right = net:slice_channels(x, 1, half), net:slice_channels(x, half + 1, channels) end
   right = separable(net, net:conv_bn(right, half, { act = "relu" }), half, stride)

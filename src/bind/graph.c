@@ -69,9 +69,8 @@ static int l_op(lua_State *L) {                           /* graph:op(op, { node
   vg_call c = { 0 };
   vg_op_defaults(&c, op);
   vgl_opargs(L, &c, lua_istable(L, 4) ? 4 : 0, NULL);
-  char unnamed[64];
-  snprintf(unnamed, sizeof unnamed, "%s_%d", op->name, g->n);
-  vg_status s = vg_graph_op(&id, g, luaL_optstring(L, 5, unnamed), op, in, n, c.arg);
+  const char *name = lua_isnoneornil(L, 5) ? lua_pushfstring(L, "%s_%d", op->name, g->n) : luaL_checkstring(L, 5);
+  vg_status s = vg_graph_op(&id, g, name, op, in, n, c.arg);
   return push_node(L, s, id);
 }
 

@@ -11,16 +11,33 @@ typedef struct walk {
   vg_shape *shape;
 } walk;
 
-static bool is(const vg_node *d, const char *name) { return strcmp(d->op->name, name) == 0; }
+/* The operators that counting knows by name; the others cost nothing but their output. */
+extern const vg_op vg_op_conv2d, vg_op_linear, vg_op_matmul, vg_op_batch_norm, vg_op_relu, vg_op_relu6, vg_op_leaky_relu, vg_op_sigmoid, vg_op_tanh,
+  vg_op_hswish, vg_op_hsigmoid, vg_op_swish, vg_op_add, vg_op_sub, vg_op_mul, vg_op_scale, vg_op_dropout, vg_op_drop_path, vg_op_reshape,
+  vg_op_avg_pool, vg_op_max_pool, vg_op_global_avg_pool, vg_op_global_max_pool, vg_op_adaptive_avg_pool;
 
-static bool is_one_of(const vg_node *d, const char *const *names) {
-  for (; *names; names++)
-    if (is(d, *names)) return true;
+static bool is_one_of(const vg_node *d, const vg_op *const *ops) {
+  for (; *ops; ops++)
+    if (d->op == *ops) return true;
   return false;
 }
 
 static bool is_activation(const vg_node *d) {
-  return is_one_of(d, (const char *const[]){ "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "hswish", "hsigmoid", "swish", NULL });
+  static const vg_op *const OPS[] = { &vg_op_relu, &vg_op_relu6, &vg_op_leaky_relu, &vg_op_sigmoid, &vg_op_tanh, &vg_op_hswish, &vg_op_hsigmoid,
+                                      &vg_op_swish, NULL };
+  return is_one_of(d, OPS);
+}
+
+static bool is_global_pool(const vg_node *d) {
+  static const vg_op *const OPS[] = { &vg_op_global_avg_pool, &vg_op_global_max_pool, &vg_op_adaptive_avg_pool, NULL };
+  return is_one_of(d, OPS);
+}
+
+/* Every output element depends on the input element at its own place alone. */
+static bool is_elementwise(const vg_node *d) {
+  static const vg_op *const OPS[] = { &vg_op_batch_norm, &vg_op_add, &vg_op_sub, &vg_op_mul, &vg_op_scale, &vg_op_dropout, &vg_op_drop_path,
+                                      &vg_op_reshape, NULL };
+  return is_activation(d) || is_one_of(d, OPS);
 }
 
 static double arg_of(const vg_node *d, const char *name) {
@@ -35,7 +52,7 @@ static int64_t elements(const walk *w, int node) { return node < 0 ? 0 : vg_shap
 static vg_call call_of(const walk *w, int i, vg_tensor ghosts[VG_MAX_IN]) {
   const vg_node *d = &w->g->nodes[i];
   vg_call c = { .op = d->op, .n_in = d->n_in };
-  memset(ghosts, 0, VG_MAX_IN * sizeof *ghosts);
+  memset(ghosts, 0, (size_t)d->n_in * sizeof *ghosts);
   memcpy(c.arg, d->arg, sizeof c.arg);
   for (int k = 0; k < d->n_in; k++) {
     if (d->in[k] < 0) continue;
@@ -77,7 +94,7 @@ static void count_layer(vg_counts *c, const walk *w, int i) {
   c->macs += macs;
   c->acts += out;
   c->bias_adds += biased;
-  if (is(d, "conv2d")) {
+  if (d->op == &vg_op_conv2d) {
     const vg_shape *weight = &w->shape[d->in[1]];
     if (arg_of(d, "groups") > 1 && weight->dim[3] == 1) c->macs_depthwise += macs;
     else if (weight->dim[1] == 1 && weight->dim[2] == 1) c->macs_pointwise += macs;
@@ -99,27 +116,23 @@ static void count_op(vg_counts *c, const walk *w, int i) {
   const vg_node *d = &w->g->nodes[i];
   int64_t out = elements(w, i), in = elements(w, d->in[0]);
   c->activation_bytes += out * 4;
-  if (is(d, "conv2d") || is(d, "linear")) count_layer(c, w, i);
-  else if (is(d, "matmul")) {
+  if (d->op == &vg_op_conv2d || d->op == &vg_op_linear) count_layer(c, w, i);
+  else if (d->op == &vg_op_matmul) {
     c->macs += macs_of(w, i);
     c->macs_linear += macs_of(w, i);
-  } else if (is(d, "batch_norm")) count_norm(c, w, i);
+  } else if (d->op == &vg_op_batch_norm) count_norm(c, w, i);
   else if (is_activation(d)) c->act_elements += out;
-  else if (is(d, "add")) c->adds += out;
-  else if (is_one_of(d, (const char *const[]){ "global_avg_pool", "global_max_pool", "adaptive_avg_pool", NULL })) {
+  else if (d->op == &vg_op_add) c->adds += out;
+  else if (is_global_pool(d)) {
     c->global_pool_inputs += in;
     c->global_pool_outputs += out;
-  } else if (is(d, "avg_pool") || is(d, "max_pool")) {
+  } else if (d->op == &vg_op_avg_pool || d->op == &vg_op_max_pool) {
     c->pool_inputs += in;
-    *(is(d, "avg_pool") ? &c->avg_pool_outputs : &c->max_pool_outputs) += out;
+    *(d->op == &vg_op_avg_pool ? &c->avg_pool_outputs : &c->max_pool_outputs) += out;
   }
 }
 
 /* --- memory ----------------------------------------------------------------------------------------------------------------------- */
-
-static bool is_elementwise(const vg_node *d) {
-  return is_activation(d) || is_one_of(d, (const char *const[]){ "batch_norm", "add", "sub", "mul", "scale", "dropout", "drop_path", "reshape", NULL });
-}
 
 /* The input whose memory node i takes over: one that dies here and has the output's size. -1: none. */
 static int taken_over(const walk *w, int i, const int *last) {

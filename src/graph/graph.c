@@ -4,26 +4,65 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
+
+/* --- names ------------------------------------------------------------------------------------------------------------------------ */
+
+/* The place of `name` in the table: that of the node which has it, or an empty one. */
+static int *place_of(const vg_graph *g, const char *name) {
+  size_t mask = 2 * (size_t)g->room - 1, i = vg_hash_fnv(VG_FNV_START, name, strlen(name)) & mask;   /* room is a power of 2 */
+  while (g->by_name[i] && strcmp(g->nodes[g->by_name[i] - 1].name, name) != 0) i = (i + 1) & mask;
+  return &g->by_name[i];
+}
+
+static vg_status set_room(vg_graph *g, int room) {
+  int *by_name;
+  VG_TRY(vg_realloc((void **)&g->nodes, (size_t)room * sizeof *g->nodes));
+  VG_TRY(vg_alloc_zero((void **)&by_name, 2 * (size_t)room * sizeof *by_name));
+  vg_free(g->by_name);
+  g->by_name = by_name;
+  g->room = room;
+  for (int i = 0; i < g->n; i++) *place_of(g, g->nodes[i].name) = i + 1;
+  return VG_OK;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Opens node g->n with a copy of `name`; the caller fills it and closes it. */
+static vg_status open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind) {
+  if (*place_of(g, name)) return vg_fail(VG_EARG, "graph: the name '%s' is taken", name);
+  if (g->n == g->room) VG_TRY(set_room(g, 2 * g->room));
+  vg_node *d = &g->nodes[g->n];
+  memset(d, 0, sizeof *d);
+  d->kind = kind;
+  VG_TRY(vg_alloc((void **)&d->name, strlen(name) + 1));
+  strcpy(d->name, name);
+  *out = d;
+  return VG_OK;
+}
+
+/* Counts the open node in. */
+static void close_node(int *id, vg_graph *g) {
+  *place_of(g, g->nodes[g->n].name) = g->n + 1;
+  *id = g->n++;
+}
 
 vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
   vg_graph *g = NULL;
   if (input->rank < 1 || input->rank >= VG_MAX_RANK) return vg_fail(VG_EARG, "graph: the input of one sample has 1 to %d axes, got %d", VG_MAX_RANK - 1, input->rank);
   VG_TRY(VG_NEW(&g));
   g->output = -1;
-  vg_status s = vg_realloc((void **)&g->nodes, 64 * sizeof *g->nodes);
-  char *name = NULL;
-  if (s == VG_OK) s = vg_alloc_zero((void **)&name, 8);
+  vg_node *in = NULL;
+  vg_status s = set_room(g, 64);
+  if (s == VG_OK) s = open_node(&in, g, "input", VG_NODE_INPUT);
   if (s != VG_OK) {
     vg_graph_free(g);
     return s;
   }
-  g->room = 64;
-  vg_node *in = &g->nodes[g->n++];
-  memset(in, 0, sizeof *in);
-  in->name = strcpy(name, "input");
   in->shape.rank = input->rank + 1;
   in->shape.dim[0] = 1;
   memcpy(in->shape.dim + 1, input->dim, (size_t)input->rank * sizeof *input->dim);
+  close_node(&(int){ 0 }, g);
   *out = g;
   return VG_OK;
 }
@@ -35,32 +74,11 @@ void vg_graph_free(vg_graph *g) {
     vg_tensor_release(g->nodes[i].tensor);
   }
   vg_free(g->nodes);
+  vg_free(g->by_name);
   vg_tensor_release(g->values);
   vg_tensor_release(g->grads);
   vg_tensor_release(g->shadow);
   vg_free(g);
-}
-
-static vg_status check_name(const vg_graph *g, const char *name) {
-  for (int i = 0; i < g->n; i++)
-    if (strcmp(g->nodes[i].name, name) == 0) return vg_fail(VG_EARG, "graph: the name '%s' is taken", name);
-  return VG_OK;
-}
-
-/* Opens node g->n with a copy of `name`; the caller fills it and counts it in. */
-static vg_status open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind) {
-  VG_TRY(check_name(g, name));
-  if (g->n == g->room) {
-    VG_TRY(vg_realloc((void **)&g->nodes, 2 * (size_t)g->room * sizeof *g->nodes));
-    g->room *= 2;
-  }
-  vg_node *d = &g->nodes[g->n];
-  memset(d, 0, sizeof *d);
-  d->kind = kind;
-  VG_TRY(vg_alloc((void **)&d->name, strlen(name) + 1));
-  strcpy(d->name, name);
-  *out = d;
-  return VG_OK;
 }
 
 vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape *shape, vg_init init, int64_t fan, bool decays) {
@@ -73,7 +91,7 @@ vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape 
   d->decays = decays;
   d->offset = g->n_params;
   g->n_params += vg_shape_count(shape);
-  *id = g->n++;
+  close_node(id, g);
   return VG_OK;
 }
 
@@ -82,7 +100,7 @@ vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape
   VG_TRY(open_node(&d, g, name, VG_NODE_BUFFER));
   d->shape = *shape;
   d->fill = fill;
-  *id = g->n++;
+  close_node(id, g);
   return VG_OK;
 }
 
@@ -90,7 +108,7 @@ vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape
 static vg_status infer(vg_node *d, const vg_graph *g) {
   vg_call c = { .op = d->op, .n_in = d->n_in };
   vg_tensor ghosts[VG_MAX_IN];
-  memset(ghosts, 0, sizeof ghosts);
+  memset(ghosts, 0, (size_t)d->n_in * sizeof *ghosts);
   memcpy(c.arg, d->arg, sizeof c.arg);
   for (int i = 0; i < d->n_in; i++) {
     if (d->in[i] < 0) continue;
@@ -121,7 +139,7 @@ vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, c
   }
   for (int i = 0; i < n_in; i++)
     if (in[i] >= 0) g->nodes[in[i]].last_use = g->n;
-  *id = g->n++;
+  close_node(id, g);
   return VG_OK;
 }
 

@@ -47,6 +47,7 @@ typedef struct vg_node {
 typedef struct vg_graph {
   vg_node *nodes;
   int n, room;
+  int *by_name;                    /* hash table of 2 * room places: 0 = empty, else a node + 1; owned */
   int output;                      /* node, -1 until set */
   vg_dtype precision;              /* VG_F32 or VG_BF16: of activations */
   int64_t n_params;                /* elements in the arena */

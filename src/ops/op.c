@@ -3,9 +3,14 @@
 #include <math.h>
 #include <string.h>
 
+/* The table is sorted by name. */
 const vg_op *vg_op_find(const char *name) {
-  for (const vg_op *const *op = vg_op_table; *op; op++)
-    if (strcmp((*op)->name, name) == 0) return *op;
+  for (int low = 0, high = vg_n_ops; low < high;) {
+    int middle = (low + high) / 2, order = strcmp(name, vg_op_table[middle]->name);
+    if (order == 0) return vg_op_table[middle];
+    if (order < 0) high = middle;
+    else low = middle + 1;
+  }
   return NULL;
 }
 

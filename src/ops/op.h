@@ -62,6 +62,7 @@ typedef struct vg_op {
 
 /* The generated table, sorted by name, ended by NULL. */
 extern const vg_op *const vg_op_table[];
+extern const int vg_n_ops;
 const vg_op *vg_op_find(const char *name);                  /* NULL when unknown */
 int vg_op_n_args(const vg_op *op);
 /* Fills c->arg with defaults. */

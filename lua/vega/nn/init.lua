@@ -14,17 +14,27 @@ local util = require "vega.util"
 local Net = {}
 Net.__index = Net
 
+-- NAME.conv[3] is "conv3". Kept, as numbers are slow to write and a search builds thousands of networks of the same names.
+local NAME = setmetatable({}, { __index = function(names, kind)
+  names[kind] = setmetatable({}, { __index = function(list, n)
+    list[n] = kind .. n
+    return list[n]
+  end })
+  return names[kind]
+end })
+
 --- The name of a layer: the one given, or its kind and number.
 local function label(net, kind, opts)
   if opts and opts.name then return opts.name end
   local n = (net.count[kind] or 0) + 1
   net.count[kind] = n
-  return kind .. n
+  return NAME[kind][n]
 end
 
 --- Raises at the line of `build` on an option that is not among the keys of `known`.
+local NONE = {}
 local function check(opts, known, who)
-  if not opts then return {} end
+  if not opts then return NONE end
   for key in pairs(opts) do
     if not known[key] then error(util.unknown(who, "option", key, util.sorted_keys(known)), 3) end
   end
@@ -75,7 +85,7 @@ function Net:batch_norm(x, opts)
     inputs[4] = graph:param(name .. ".weight", shape, "ones")
     inputs[5] = graph:param(name .. ".bias", shape, "zeros")
   end
-  return graph:op("batch_norm", inputs, { eps = o.eps, momentum = o.momentum, act = o.act }, name)
+  return graph:op("batch_norm", inputs, next(o) and { eps = o.eps, momentum = o.momentum, act = o.act }, name)
 end
 
 local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, eps = 1, momentum = 1, name = 1 }

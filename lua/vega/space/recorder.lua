@@ -58,16 +58,10 @@ function recorder.run(build, builder)
   build(setmetatable({}, { __index = function(_, key) return m[key] or ghost() end }), nil)
 end
 
---- A stand-in for `net` that answers decisions from `arch` and passes everything else on.
+--- `net` itself, which from now on answers decisions from `arch`.
 function recorder.settle(net, arch)
-  local m = methods(function(name) return arch[name] end)
-  local proxy = {}
-  return setmetatable(proxy, { __newindex = net, __index = function(_, key)
-    if m[key] then return m[key] end
-    local value = net[key]
-    if type(value) ~= "function" then return value end
-    return function(self, ...) return value(self == proxy and net or self, ...) end
-  end })
+  for name, method in pairs(methods(function(label) return arch[label] end)) do net[name] = method end
+  return net
 end
 
 return recorder
