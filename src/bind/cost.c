@@ -20,7 +20,7 @@ static void set_number(lua_State *L, const char *key, double v) {
 #define FIELD(name) { #name, offsetof(vg_counts, name) }
 static const struct { const char *name; size_t at; } COUNTS[] = {
   FIELD(params), FIELD(norm_params), FIELD(macs), FIELD(macs_pointwise), FIELD(macs_depthwise), FIELD(macs_spatial), FIELD(macs_linear),
-  FIELD(bias_adds), FIELD(norm_elements), FIELD(act_elements), FIELD(pool_inputs), FIELD(avg_pool_outputs), FIELD(max_pool_outputs),
+  FIELD(bias_adds), FIELD(linear_bias_adds), FIELD(norm_elements), FIELD(act_elements), FIELD(pool_inputs), FIELD(avg_pool_outputs), FIELD(max_pool_outputs),
   FIELD(global_pool_inputs), FIELD(global_pool_outputs), FIELD(adds), FIELD(acts), FIELD(activation_bytes), FIELD(peak_bytes),
 };
 
