@@ -11,28 +11,24 @@
 local pareto = require("vega.core").pareto
 local objective = require "vega.objective"
 local util = require "vega.util"
+local walk = require "vega.table.walk"
 
 local problem = {}
 local Problem = {}
 Problem.__index = Problem
 
---- { name, space, objectives, values = function(arch, trial, fidelity) -> table, optimum = value, at = arch, ... }: further fields are kept.
+--- { name, space, objectives, values = function(arch, trial, step) -> table, optimum = value, at = arch, ... }: further fields are kept.
 function problem.define(spec)
   spec.list = objective.parse(spec.objectives)
   return setmetatable(spec, Problem)
 end
 
---- The values of an architecture. @return values | nil, message, "EARG"
+--- The values of an architecture; with a fidelity, those of the piece of training that `trial` or `fidelity` asks for.
+-- @return values | nil, message, "EARG"
 function Problem:evaluate(arch, trial, fidelity)
-  if self.fidelity then
-    if type(fidelity) ~= "number" then fidelity = trial and trial.fidelity end
-    if type(fidelity) == "table" then fidelity = fidelity.to end
-    fidelity = fidelity or self.fidelity.max
-    if type(fidelity) ~= "number" or fidelity < self.fidelity.min or fidelity > self.fidelity.max then
-      return nil, ("problem '%s': %s %s is outside of %s to %s"):format(self.name, self.fidelity.name, tostring(fidelity), self.fidelity.min, self.fidelity.max), "EARG"
-    end
-  end
-  return self.values(arch, trial, fidelity)
+  if not self.fidelity then return self.values(arch, trial) end
+  local function look(step) return self.values(arch, trial, step) end
+  return walk(("problem '%s'"):format(self.name), self.fidelity, look, trial, fidelity)
 end
 
 local function check_single(self)

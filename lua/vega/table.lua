@@ -18,6 +18,7 @@
 local frame = require "vega.table.frame"
 local index = require "vega.table.index"
 local util = require "vega.util"
+local walk = require "vega.table.walk"
 
 local OPTIONS = { name = true, file = true, rows = true, columns = true, text = true, where = true, join = true, space = true, arch = true, objectives = true,
   scores = true, values = true, fidelity = true, seconds = true, repeats = true, lookup = true }
@@ -160,28 +161,6 @@ local function find(self, arch)
   return member
 end
 
-local function wanted(self, trial, fidelity)
-  if type(fidelity) ~= "number" then fidelity = trial and trial.fidelity end       -- a study passes its space here
-  if type(fidelity) == "number" then fidelity = { from = 0, to = fidelity } end
-  fidelity = fidelity or { from = 0, to = self.fidelity.max }
-  local from, to, name = fidelity.from or 0, fidelity.to, self.fidelity.name
-  if type(to) ~= "number" or to < self.fidelity.min or to > self.fidelity.max then
-    return nil, ("table '%s': %s %s is outside of %s to %s"):format(self.name, name, tostring(to), self.fidelity.min, self.fidelity.max)
-  end
-  return from, to
-end
-
--- Reports each fidelity of the table on the way, as training would; ends where the answer is not to go on.
-local function report_until(self, member, from, to, trial, seed)
-  for _, level in ipairs(self.levels) do
-    if level > from and level < to then
-      local decision = trial.report(level, values_at(self, member, level, seed))
-      if decision == "stop" or decision == "pause" then return level end
-    end
-  end
-  return to
-end
-
 --- What the table says of an architecture: its values and `seconds`, the simulated time, which `spent_s` grows by.
 -- @param trial  optional: { seed =, fidelity = number or { from =, to = }, report = function(step, values) -> decision }
 -- @param fidelity  optional number, instead of trial.fidelity; the highest one when neither is given
@@ -189,13 +168,11 @@ end
 function Table:evaluate(arch, trial, fidelity)
   local member, seed = find(self, arch), trial and trial.seed or 0
   if not member then return nil, ("table '%s' has no such architecture: %s"):format(self.name, (self.space:canonical(arch):gsub("\n", ", "))), "EARG" end
-  local values
+  local values, message, code
   if self.fidelity then
-    local from, to = wanted(self, trial, fidelity)
-    if not from then return nil, to, "EARG" end
-    if trial and trial.report then to = report_until(self, member, from, to, trial, seed) end
-    values = values_at(self, member, to, seed)
-    if values.seconds and from >= self.fidelity.min then values.seconds = values.seconds - values_at(self, member, from, seed).seconds end
+    local function look(step) return values_at(self, member, step, seed) end
+    values, message, code = walk(("table '%s'"):format(self.name), self.fidelity, look, trial, fidelity)
+    if not values then return nil, message, code end
   else
     values = values_at_level(self, member, 1, seed)
   end

@@ -4,7 +4,7 @@ local rng = require("vega.core").rng
 local problem = require "vega.problem"
 local space = require "vega.space"
 
-local SAMPLES = { name = "samples", min = 9, max = 729 }
+local SAMPLES = { name = "samples", min = 9, max = 729, silent = true }
 
 return function(d)
   d = d or 8

@@ -19,8 +19,5 @@ return function(n)
   for i = 1, n - 1 do if loss(i, STEPS) < loss(best, STEPS) then best = i end end
   return problem.define { name = "curves", space = space.define { name = "curves", choices = { config = space.int(0, n - 1) } }, objectives = { loss = "min" },
     fidelity = { name = "step", min = 1, max = STEPS }, optimum = loss(best, STEPS), at = { config = best },
-    values = function(arch, trial, step)
-      local from = trial and type(trial.fidelity) == "table" and trial.fidelity.from or 0
-      return { loss = loss(arch.config, step), seconds = step - from }
-    end }
+    values = function(arch, _, step) return { loss = loss(arch.config, step), seconds = step + 0.0 } end }
 end
