@@ -5,6 +5,7 @@
 --    vega-lua scripts/bench.lua compare --workload resnet20 --precision f32 [--pairs 5]
 --    vega-lua scripts/bench.lua agree                        the same loss as the peer from the same weights
 --    vega-lua scripts/bench.lua startup
+--    vega-lua scripts/bench.lua ask --strategies random,tpe --counts 100,1000,10000 --limit 60      what the searchers cost (bench_ask.lua)
 --
 -- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
 -- program torch_nas.py ($VEGA_SHARED/peers, run by $VEGA_PEER_PYTHON) and ends with one JSON line; ratios above 1 are in our favour.
@@ -16,7 +17,8 @@ local workloads = dofile(here .. "/workloads.lua")
 local json, sys = core.json, core.sys
 
 local INPUT, CLASSES = { 32, 32, 3 }, 10
-local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5 }
+local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5, strategies = "", counts = "100,1000,10000",
+  limit = 60 }
 
 local function fail(message, ...)
   io.stderr:write("bench: ", message:format(...), "\n")
@@ -29,7 +31,7 @@ local function options()
   for i = 2, #arg, 2 do
     local key = arg[i]:match "^%-%-(%a+)$"
     if not key or DEFAULTS[key] == nil then
-      local near = vega.nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs" })
+      local near = vega.nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs", "strategies", "counts", "limit" })
       fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
     end
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
@@ -144,7 +146,10 @@ local function startup()
   return { startup_ms = median(times), min_ms = math.min(table.unpack(times)) }
 end
 
-local COMMANDS = { step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
+local function ask(o) return dofile(here .. "/bench_ask.lua")(here, o) end
+
+local COMMANDS = { ask = ask, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
 local command = COMMANDS[arg[1]]
-if not command then fail("expected step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
-print(json.encode(command(options())))
+if not command then fail("expected ask, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
+local result = command(options())
+if result then print(json.encode(result)) end

@@ -32,6 +32,8 @@ static vg_status read_all(char **out, size_t *length, int fd) {
   return VG_OK;
 }
 
+static int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
 vg_status vg_process_run(char **output, size_t *length, int *exit_code, char *const *argv) {
   int ends[2], status = 0;
   pid_t pid;
@@ -51,6 +53,22 @@ vg_status vg_process_run(char **output, size_t *length, int *exit_code, char *co
   vg_status s = read_all(output, length, ends[0]);
   close(ends[0]);
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  *exit_code = code_of(status);
   return s;
+}
+
+vg_status vg_process_start(int *pid, char *const *argv) {
+  int error = posix_spawnp(pid, argv[0], NULL, NULL, argv, environ);
+  return error ? vg_fail(VG_EIO, "start %s: %s", argv[0], strerror(error)) : VG_OK;
+}
+
+vg_status vg_process_wait(int *pid, int *exit_code) {
+  int status = 0;
+  pid_t ended;
+  do ended = waitpid(-1, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  if (ended < 0) return vg_fail(VG_EARG, "wait: no started program runs");
+  *pid = (int)ended;
+  *exit_code = code_of(status);
+  return VG_OK;
 }

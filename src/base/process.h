@@ -1,4 +1,4 @@
-/* Runs a program and reads what it prints, without a shell. */
+/* Programs, run without a shell: one to its end, reading what it prints; or several at a time. */
 #ifndef VG_BASE_PROCESS_H
 #define VG_BASE_PROCESS_H
 
@@ -9,5 +9,10 @@
 /* argv ends with NULL; argv[0] is looked for in PATH. *output (owned by the caller, vg_free, ends in '\0') = its standard output; its standard error is ours.
  * *exit_code: 0..255, or 128 + the signal that ended it. VG_EIO when it cannot be started. */
 VG_CHECKED vg_status vg_process_run(char **output, size_t *length, int *exit_code, char *const *argv);
+
+/* Starts a program that shares our standard output and error, and does not wait. */
+VG_CHECKED vg_status vg_process_start(int *pid, char *const *argv);
+/* Waits until one of the started programs ends. VG_EARG when none runs. */
+VG_CHECKED vg_status vg_process_wait(int *pid, int *exit_code);
 
 #endif

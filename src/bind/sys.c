@@ -242,25 +242,52 @@ static int sys_history_save(lua_State *L) {
   return 1;
 }
 
-/* run({ program, argument, ... }) -> output, exit code | nil, message, "EIO": without a shell; standard error is ours. */
-static int sys_run(lua_State *L) {
-  enum { MOST = 64 };
-  char *argv[MOST + 1], *output;
-  size_t length;
-  int code;
+enum { MOST_WORDS = 64 };
+
+/* The words of the list at 1; their texts stay on the stack, so that they live.  [-0, +n, e] */
+static void check_words(lua_State *L, char *argv[MOST_WORDS + 1]) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int n = (int)lua_rawlen(L, 1);
-  luaL_argcheck(L, n >= 1 && n <= MOST, 1, "1 to 64 words expected");
+  luaL_argcheck(L, n >= 1 && n <= MOST_WORDS, 1, "1 to 64 words expected");
   for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, 1, i + 1);                     /* stays on the stack, so that the text lives */
     luaL_checkstack(L, 2, "words");
+    lua_rawgeti(L, 1, i + 1);
     argv[i] = (char *)luaL_checkstring(L, -1);
   }
   argv[n] = NULL;
+}
+
+/* run({ program, argument, ... }) -> output, exit code | nil, message, "EIO": without a shell; standard error is ours. */
+static int sys_run(lua_State *L) {
+  char *argv[MOST_WORDS + 1], *output;
+  size_t length;
+  int code;
+  check_words(L, argv);
   vg_status s = vg_process_run(&output, &length, &code, argv);
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushlstring(L, output, length);
   vg_free(output);
+  lua_pushinteger(L, code);
+  return 2;
+}
+
+/* start({ program, argument, ... }) -> pid | nil, message, "EIO": without a shell and without waiting; output and error are ours. */
+static int sys_start(lua_State *L) {
+  char *argv[MOST_WORDS + 1];
+  int pid;
+  check_words(L, argv);
+  vg_status s = vg_process_start(&pid, argv);
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* wait() -> pid, exit code of the next started program to end. Raises when none runs. */
+static int sys_wait(lua_State *L) {
+  int pid, code;
+  vg_status s = vg_process_wait(&pid, &code);
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushinteger(L, pid);
   lua_pushinteger(L, code);
   return 2;
 }
@@ -279,8 +306,10 @@ static const luaL_Reg FUNCTIONS[] = {
   { "read_line", sys_read_line },
   { "resumable", sys_resumable },
   { "run", sys_run },
+  { "start", sys_start },
   { "threads", sys_threads },
   { "versions", sys_versions },
+  { "wait", sys_wait },
   { "write_file", sys_write_file },
   { NULL, NULL },
 };
