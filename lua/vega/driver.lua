@@ -193,7 +193,7 @@ local function carry_out(self, job)
     local entry = self.entries[job.id]
     local first = entry.suggestion
     suggestion = issue(self, job.id, { kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
-      origin = self.scheduler_name, fidelity = { from = entry.reached, to = job.to } })
+      origin = self.scheduler_name, fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to } })
     self.counters.resumed = self.counters.resumed + 1
   elseif job.arch then
     local arch, message = self.space:check(job.arch)
@@ -300,6 +300,7 @@ function Driver:report(id, step, values)
   entry.reported = step
   local decision = scheduler.report and scheduler:report(id, step, cost) or "continue"
   local fidelity = entry.suggestion.fidelity
+  if step >= scheduler.max then decision = "continue" end                     -- nothing is left to stop: the trial is complete
   if decision == "continue" and step >= fidelity.to and fidelity.to < scheduler.max then decision = "pause" end
   if decision ~= "continue" then entry.verdict = { step = step, decision = decision } end
   return decision
