@@ -10,11 +10,19 @@
 
 #include "base/region.h"
 
-#ifdef __SANITIZE_ADDRESS__             /* which sees overruns only in blocks of its own */
-enum { LARGE = 1 << 30 };
+/* Under the address sanitizer only the bytes asked for may be touched: not the rounding, a block in the cache, nor the rest of the header.
+ * The header's own fields stay open: the leak check follows the free lists through them. All blocks have a class there. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define OPEN(p, bytes) ASAN_UNPOISON_MEMORY_REGION(p, bytes)
+#define SHUT(p, bytes) ASAN_POISON_MEMORY_REGION(p, bytes)
+static const size_t LARGE = SIZE_MAX;
 #else
-enum { LARGE = 1 << 18 };
+#define OPEN(p, bytes) ((void)(p))
+#define SHUT(p, bytes) ((void)(p))
+static const size_t LARGE = 1 << 18;
 #endif
+
 enum { HEADER = 64, N_CLASSES = 4 * 48, OF_REGION = -1 };
 
 typedef struct block {
@@ -29,6 +37,7 @@ static vg_alloc_stats stats;
 static size_t limit;
 static atomic_long fail_countdown;
 static atomic_int fail_forever;
+static atomic_llong live_small;
 
 void vg_alloc_fail_at(long n, int forever) {
   atomic_store(&fail_forever, forever);
@@ -38,12 +47,10 @@ void vg_alloc_fail_at(long n, int forever) {
 static int must_fail(void) {
   long left = atomic_load(&fail_countdown);
   if (left <= 0) return 0;
-  if (left == 1) {
-    if (!atomic_load(&fail_forever)) atomic_store(&fail_countdown, 0);
-    return 1;
-  }
-  atomic_store(&fail_countdown, left - 1);
-  return 0;
+  /* At 1 a `forever` stays where it is. */
+  while (left > 0 && !(left == 1 && atomic_load(&fail_forever)))
+    if (atomic_compare_exchange_weak(&fail_countdown, &left, left - 1)) break;
+  return left == 1;
 }
 
 static vg_status no_memory(size_t bytes) { return vg_fail(VG_ENOMEM, "not enough memory for %zu bytes", bytes); }
@@ -51,6 +58,7 @@ static vg_status no_memory(size_t bytes) { return vg_fail(VG_ENOMEM, "not enough
 vg_status vg_alloc(void **out, size_t bytes) {
   void *p = must_fail() ? NULL : malloc(bytes ? bytes : 1);
   if (!p) return no_memory(bytes);
+  atomic_fetch_add(&live_small, 1);
   *out = p;
   return VG_OK;
 }
@@ -62,13 +70,18 @@ vg_status vg_alloc_zero(void **out, size_t bytes) {
 }
 
 vg_status vg_realloc(void **p, size_t bytes) {
+  int is_new = !*p;
   void *q = must_fail() ? NULL : realloc(*p, bytes ? bytes : 1);
   if (!q) return no_memory(bytes);
+  if (is_new) atomic_fetch_add(&live_small, 1);
   *p = q;
   return VG_OK;
 }
 
-void vg_free(void *p) { free(p); }
+void vg_free(void *p) {
+  if (p) atomic_fetch_sub(&live_small, 1);
+  free(p);
+}
 
 static int class_of(size_t bytes, size_t *rounded) {
   int shift = 6;
@@ -111,6 +124,7 @@ static block *get_locked(size_t bytes) {
   int size_class = class_of(bytes, &rounded);
   block *b = free_list[size_class];
   if (b) {
+    OPEN(b + 1, HEADER - sizeof *b + rounded);
     free_list[size_class] = b->next;
     stats.cached_bytes -= rounded;
     return b;
@@ -129,6 +143,8 @@ vg_status vg_block_get(void **out, size_t bytes) {
   if (b) {
     stats.live_bytes += b->bytes;
     if (stats.live_bytes > stats.peak_bytes) stats.peak_bytes = stats.live_bytes;
+    SHUT((char *)b + HEADER + bytes, b->bytes - bytes);
+    SHUT(b + 1, HEADER - sizeof *b);
   }
   pthread_mutex_unlock(&lock);
   if (!b) return over ? vg_fail(VG_ENOMEM, "tensor memory limit of %zu bytes reached, %zu more wanted", limit, bytes) : no_memory(bytes);
@@ -146,6 +162,7 @@ void vg_block_put(void *p) {
     stats.cached_bytes += b->bytes;
     b->next = free_list[b->size_class];
     free_list[b->size_class] = b;
+    SHUT(b + 1, HEADER - sizeof *b + b->bytes);
   }
   pthread_mutex_unlock(&lock);
 }
@@ -160,6 +177,7 @@ vg_alloc_stats vg_alloc_get_stats(void) {
   pthread_mutex_lock(&lock);
   vg_alloc_stats copy = stats;
   copy.cached_bytes += vg_region_cached();
+  copy.live_small = atomic_load(&live_small);
   pthread_mutex_unlock(&lock);
   return copy;
 }

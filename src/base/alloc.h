@@ -26,6 +26,7 @@ typedef struct vg_alloc_stats {
   size_t live_bytes;    /* blocks in use, after rounding */
   size_t peak_bytes;    /* highest live_bytes since vg_alloc_reset_peak */
   size_t cached_bytes;  /* free blocks kept */
+  long long live_small; /* allocations of vg_alloc and its kin not yet freed by vg_free */
 } vg_alloc_stats;
 vg_alloc_stats vg_alloc_get_stats(void);
 void vg_alloc_reset_peak(void);
