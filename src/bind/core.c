@@ -1,5 +1,6 @@
 /* vega.core: one table that holds what the binding files of this folder offer. A part that is not built is absent. */
 #include "bind/vgl.h"
+#include "kernels/simd.h"
 
 #define PARTS(X) X(tensor) X(rng) X(op) X(tape) X(graph) X(data) X(train) X(cost) X(csv) X(hash) X(store) X(json) X(pareto) X(io) X(sys)
 
@@ -11,6 +12,7 @@ static const luaL_Reg OPENERS[] = { PARTS(ENTRY) { NULL, NULL } };
 enum { N_PARTS = sizeof OPENERS / sizeof *OPENERS - 1 };
 
 int luaopen_vega_core(lua_State *L) {
+  if (vg_cpu_check_isa() != VG_OK) return luaL_error(L, "%s", vg_message());
   lua_newtable(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   for (int i = 0; i < N_PARTS; i++) {

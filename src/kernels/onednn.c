@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -22,7 +23,17 @@ static dnnl_engine_t engine;
 static dnnl_status_t engine_status;
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 
-static void make_engine(void) { engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0); }
+/* Whoever limits our kernels (VEGA_ISA) means the library's too. An environment variable of oneDNN's own that asks for less stays in force. */
+static void limit_isa(void) {
+  dnnl_cpu_isa_t most = vg_cpu_has_amx() ? dnnl_cpu_isa_all : vg_cpu_has_bf16() ? dnnl_cpu_isa_avx512_core_bf16
+                      : vg_cpu_has_avx512() ? dnnl_cpu_isa_avx512_core_vnni : dnnl_cpu_isa_avx2;
+  if (getenv("VEGA_ISA") && !getenv("DNNL_MAX_CPU_ISA") && !getenv("ONEDNN_MAX_CPU_ISA")) dnnl_set_max_cpu_isa(most);
+}
+
+static void make_engine(void) {
+  limit_isa();
+  engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+}
 
 static vg_status need_engine(void) {
   pthread_once(&engine_once, make_engine);

@@ -1,6 +1,7 @@
 #include "kernels/simd.h"
 
 #include <cpuid.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,24 +11,43 @@ static bool leaf7(unsigned sub, int reg, int bit) {
   return r[reg] >> bit & 1;
 }
 
-static int level(void) {             /* 0 avx2, 1 avx512, 2 avx512_bf16, 3 amx */
-  static int cached = -1;
-  if (cached >= 0) return cached;
-  const char *force = getenv("VEGA_ISA");
-  int found = 0;
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    found = 1;
-    if (leaf7(1, 0, 5)) found = 2;                    /* EAX bit 5: AVX512-BF16 */
-    if (found == 2 && leaf7(0, 3, 22)) found = 3;     /* EDX bit 22: AMX-BF16 */
-  }
-  if (force && strcmp(force, "avx2") == 0) found = 0;
-  return cached = found;
+static const char *const NAMES[] = { "avx2", "avx512", "avx512_bf16", "amx" };
+enum { N_LEVELS = sizeof NAMES / sizeof *NAMES };
+
+/* What the CPU has: the place in NAMES. */
+static int found(void) {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vl"))
+    return 0;
+  if (!leaf7(1, 0, 5)) return 1;         /* EAX bit 5: AVX512-BF16 */
+  return leaf7(0, 3, 22) ? 3 : 2;        /* EDX bit 22: AMX-BF16 */
+}
+
+/* The place of VEGA_ISA in NAMES; N_LEVELS when it is not set, -1 for a word that is none of them. */
+static int wanted(void) {
+  const char *word = getenv("VEGA_ISA");
+  if (!word || !*word) return N_LEVELS;
+  for (int i = 0; i < N_LEVELS; i++)
+    if (strcmp(word, NAMES[i]) == 0) return i;
+  return -1;
+}
+
+static int level(void) {
+  static atomic_int cached = -1;
+  int now = atomic_load_explicit(&cached, memory_order_relaxed);
+  if (now >= 0) return now;
+  int has = found(), most = wanted();
+  now = most >= 0 && most < has ? most : has;
+  atomic_store_explicit(&cached, now, memory_order_relaxed);
+  return now;
+}
+
+vg_status vg_cpu_check_isa(void) {
+  if (wanted() >= 0) return VG_OK;
+  return vg_fail(VG_EARG, "VEGA_ISA must be avx2, avx512, avx512_bf16 or amx, got '%s'", getenv("VEGA_ISA"));
 }
 
 bool vg_cpu_has_avx512(void) { return level() >= 1; }
 bool vg_cpu_has_bf16(void) { return level() >= 2; }
 bool vg_cpu_has_amx(void) { return level() >= 3; }
-const char *vg_cpu_isa(void) {
-  static const char *const NAMES[] = { "avx2", "avx512", "avx512_bf16", "amx" };
-  return NAMES[level()];
-}
+const char *vg_cpu_isa(void) { return NAMES[level()]; }
