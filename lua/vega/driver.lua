@@ -53,7 +53,7 @@ local function add_scheduler(self, descriptor, level)
     error(("%s: metric must name one of the objectives (%s), got '%s'"):format(who, table.concat(names, ", "), params.metric or ""), level + 1)
   end
   self.metric = metric
-  self.scheduler_name = descriptor.name
+  self.scheduler_name, self.scheduler_params = descriptor.name, params
   self.scheduler = class.new(params, { rng = self.rng, space = self.space, seed = self.seed, budget = self.budget })
 end
 
@@ -287,14 +287,14 @@ local function metric_cost(self, id, step, values)
 end
 
 --- An intermediate result of a running trial. Returns "continue", "pause" or "stop"; or nil, "unknown id".
--- What was reported before (by an evaluation that was interrupted and begins again) is answered as it was.
+-- What was reported before (by an evaluation that was interrupted and begins again) is answered as it was, and true is returned beside it.
 function Driver:report(id, step, values)
   local entry = self.open[id]
   if not entry then return nil, "unknown id" end
   if math.type(step) ~= "integer" or step < 1 then error(("report: trial %s: step must be a whole number >= 1, got %s"):format(id, tostring(step)), 2) end
   local scheduler, verdict = self.scheduler, entry.verdict
   if not scheduler then return "continue" end
-  if step <= entry.reported then return verdict and step >= verdict.step and verdict.decision or "continue" end
+  if step <= entry.reported then return verdict and step >= verdict.step and verdict.decision or "continue", true end
   local cost = scheduler.report and metric_cost(self, id, step, values)
   self.events[#self.events + 1] = { "report", id, step, values }
   entry.reported = step

@@ -51,22 +51,38 @@ local function settings(o, trial)
   return fit
 end
 
+-- Under a scheduler a trial is trained from its checkpoint to the epoch it was given, on a schedule that spans the whole training. Epochs that an
+-- interrupted attempt trained are reported again: the study knows them.
+local function add_fidelity(fit, o, trial, report)
+  local fidelity = trial.fidelity
+  if not fidelity then return end
+  if o.epochs and o.epochs ~= fidelity.max then
+    error(("evaluate.train: epochs = %d, but the scheduler trains up to %d; leave epochs out"):format(o.epochs, fidelity.max), 0)
+  end
+  fit.epochs, fit.stop_epoch, fit.checkpoint, fit.resume, fit.on_restored = fidelity.max, fidelity.to, trial.checkpoint, true, report
+end
+
 --- An evaluation for vega.study: trains each architecture on `data` (at most `limit` samples, `validation` samples or a set held out).
--- Options beside these are those of vega.train.fit; latency = false leaves the measurement out.
+-- Options beside these are those of vega.train.fit; latency = false leaves the measurement out. Under a scheduler (whose metric is "accuracy") each
+-- trial is paused and resumed from its checkpoint with the bits of an undisturbed training, and `epochs` is the scheduler's.
 -- @return function(arch, trial, space) -> { accuracy, latency_ms, params, macs } | nil, message, code
 function evaluate.train(options)
   check(options)
   local o, training, validation = options, nil, nil
   return function(arch, trial, space)
+    trial = trial or {}
     space = space or trial.space
     if not training then training, validation = parts(o) end
     local fit = settings(o, trial)
     local input = o.input or training.shape
     local model = space:network(arch, input, o.classes or training.n_classes, fit.seed)
     fit.model, fit.data, fit.validation = model, training, validation
-    fit.on_epoch = function(entry)
-      if trial and trial.report then return trial.report(entry.epoch, { accuracy = entry.accuracy, loss = entry.loss }) end
+    local function report(entry)
+      local decision = trial.report and trial.report(entry.epoch, { accuracy = entry.accuracy, loss = entry.loss })
+      return not (decision == "stop" or decision == "pause")
     end
+    fit.on_epoch = report
+    add_fidelity(fit, o, trial, report)
     local history, message, code = train.fit(fit)
     if not history then return nil, message, code end
     local result = { accuracy = history[#history].accuracy, params = model:n_params() }

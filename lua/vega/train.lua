@@ -19,7 +19,7 @@ local function set(words)
 end
 
 local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed checkpoint
-  checkpoint_steps resume on_step on_epoch]]
+  checkpoint_steps resume stop_epoch on_step on_epoch on_restored]]
 local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
 local SCHEDULE = set "name warmup at factor floor"
 local AUGMENT = set "flip crop cutout"
@@ -53,6 +53,9 @@ local function check_fit(o)
     error(("train.fit: epochs must be an integer >= 1, got %s"):format(tostring(o.epochs)), 3)
   end
   if o.resume and not o.checkpoint then error("train.fit: resume wants a checkpoint", 3) end
+  if o.stop_epoch and (math.type(o.stop_epoch) ~= "integer" or o.stop_epoch < 1) then
+    error(("train.fit: stop_epoch must be an integer >= 1, got %s"):format(tostring(o.stop_epoch)), 3)
+  end
 end
 
 local function precision_of(name)
@@ -207,9 +210,21 @@ function Run:finish(epoch, seconds)
   return not (o.on_epoch and o.on_epoch(entry) == false)
 end
 
+-- Tells the callback of the epochs that a checkpoint has brought back; false: the training ends here.
+function Run:tell_restored()
+  for _, entry in ipairs(self.o.on_restored and self.history or {}) do
+    if self.o.on_restored(entry) == false then
+      self.history.stopped = true
+      return false
+    end
+  end
+  return true
+end
+
 function Run:go()
+  if not self:tell_restored() then return self.history end
   local _, first, batch = self.trainer:place()
-  for epoch = first, (self.o.epochs or 1) - 1 do
+  for epoch = first, math.min(self.o.stop_epoch or math.huge, self.o.epochs or 1) - 1 do
     local started = core.sys.clock()
     local on, message, code = self:epoch(epoch, batch)
     batch = 0
@@ -230,7 +245,9 @@ function Run:go()
   return self.history
 end
 
---- Trains `model`. Callbacks get a table and stop the training by returning false; they are called once a batch or once an epoch.
+--- Trains `model`. Callbacks get a table and stop the training by returning false; they are called once a batch or once an epoch, on_restored for
+-- each epoch that `resume` brings back. stop_epoch ends the training early: the schedule is still that of all `epochs`, so that a later run with
+-- `resume` goes on as if nothing had stopped.
 -- The images are normalised with the training set's mean and deviation unless `normalise` is given; history.normalise tells them.
 -- @return history: a list of { epoch, loss, accuracy, validation_loss, seconds } | nil, message, code (ENAN: the training diverged)
 function train.fit(options)

@@ -62,16 +62,19 @@ static const struct { const char *name, *sql; } STATEMENTS[] = {
   { "trial_create", "INSERT INTO trial(study_id, number, params_json, arch_hash, state, attempts, epoch, created_at, started_at)"
                     " VALUES(?1, ?2, ?3, ?4, 'RUNNING', 1, 1, ?5, ?5)" },
   { "trial_retry", "UPDATE trial SET attempts = attempts + 1, epoch = epoch + 1, started_at = ?2 WHERE trial_id = ?1" },
+  { "trial_parent", "UPDATE trial SET parent_id = ?2 WHERE trial_id = ?1" },
+  { "trial_move", "UPDATE trial SET state = ?2, fidelity = ?3 WHERE trial_id = ?1" },
   { "trial_finish", "UPDATE trial SET state = ?2, reason = ?3, finished_at = ?4 WHERE trial_id = ?1" },
   { "trial_list", "SELECT trial.*, arch.params, arch.macs FROM trial LEFT JOIN arch USING(study_id, arch_hash) WHERE study_id = ? ORDER BY number" },
   { "attempt_start", "INSERT INTO attempt(trial_id, epoch, started_at) SELECT trial_id, epoch, ?2 FROM trial WHERE trial_id = ?1" },
   { "attempt_end", "UPDATE attempt SET outcome = ?2, message = ?3, ended_at = ?4 WHERE trial_id = ?1 AND outcome IS NULL" },
   { "attempt_list", "SELECT attempt.* FROM attempt JOIN trial USING(trial_id) WHERE study_id = ? ORDER BY trial_id, attempt.epoch" },
-  { "value_add", "INSERT INTO trial_value VALUES(?, ?, ?, ?)" },
+  { "value_add", "INSERT OR REPLACE INTO trial_value VALUES(?, ?, ?, ?)" },
   { "value_list", "SELECT trial_value.* FROM trial_value JOIN trial USING(trial_id) WHERE study_id = ? ORDER BY trial_id, objective" },
   { "metric_add", "INSERT OR REPLACE INTO metric SELECT trial_id, epoch, ?2, ?3, ?4, ?5, ?6 FROM trial WHERE trial_id = ?1" },
-  { "metric_list", "SELECT metric.* FROM metric JOIN trial USING(trial_id) WHERE study_id = ? AND metric.epoch = trial.epoch"
-                   " ORDER BY trial_id, step, metric.name" },
+  /* Of a step that several attempts have reported the last counts: the columns beside max() are those of its row. */
+  { "metric_list", "SELECT trial_id, max(metric.epoch) AS epoch, metric.name, step, kind, value, at FROM metric JOIN trial USING(trial_id)"
+                   " WHERE study_id = ? GROUP BY trial_id, step, metric.name ORDER BY trial_id, step, metric.name" },
   { "arch_add", "INSERT INTO arch VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET params = coalesce(excluded.params, params),"
                 " macs = coalesce(excluded.macs, macs)" },
   { "arch_list", "SELECT * FROM arch WHERE study_id = ? ORDER BY arch_hash" },

@@ -1,0 +1,245 @@
+--- The journal of a study in its store: every ask, report, tell and observation is one event in one transaction with the rows it changes. Replaying
+-- the events rebuilds the driver, whose state is a pure function of them.
+local core_json = require("vega.core").json
+local core_store = require("vega.core").store
+local core_sys = require("vega.core").sys
+local util = require "vega.util"
+
+local TAG = { nonfinite = "tag" }
+
+local Journal = {}
+Journal.__index = Journal
+
+local function encode(value) return core_json.encode(value, TAG) end
+local function decode(text) return assert(core_json.decode(text, TAG)) end
+
+--- Runs one of the store's statements. Raises on failure.
+function Journal:run(...)
+  local rows, message, code = self.db:run(...)
+  if not rows then error(("study '%s': %s (%s)"):format(self.name, message, tostring(code)), 0) end
+  return rows, message
+end
+
+-- All or nothing; an error inside rolls back and goes on upwards.
+local function transaction(self, fn)
+  assert(self.db:begin())
+  local ok, message = xpcall(fn, function(e) return e end)
+  if ok then
+    assert(self.db:commit())
+  else
+    self.db:rollback()
+    error(message, 0)
+  end
+end
+
+local function add_event(self, trial_id, kind, payload)
+  self:run("event_add", self.study_id, trial_id, os.time() + 0.0, kind, encode(payload))
+end
+
+-- What must not change between two runs of a study. The budget may: it only says when to stop.
+local function identity(driver)
+  local rules = { driver.params, driver.dedup, driver.window or false }
+  if driver.scheduler then rules[4] = { driver.scheduler_name, driver.scheduler_params } end
+  return { objectives = encode { driver.objectives, driver.constraints }, space = encode(driver.space:save()), strategy = driver.name,
+    ["strategy options"] = encode(rules), seed = tostring(driver.seed) }
+end
+
+local function compare(self, row, driver)
+  local mine = identity(driver)
+  local stored = { objectives = row.objectives_json, space = row.space_json, strategy = row.strategy, ["strategy options"] = row.strategy_json,
+    seed = tostring(row.seed_lo) }
+  for _, what in ipairs { "space", "objectives", "strategy", "strategy options", "seed" } do
+    if mine[what] ~= stored[what] then
+      error(("study '%s' in %s was begun with another %s\n  stored: %s\n  now:    %s\nuse another store or name, or put it back"):format(
+        self.name, self.path, what, stored[what], mine[what]), 0)
+    end
+  end
+end
+
+local function create(self, driver, budget)
+  local mine = identity(driver)
+  transaction(self, function()
+    local hash = ("%016x"):format(util.fnv(mine.space))
+    local _, id = self:run("study_create", self.name, os.time() + 0.0, mine.objectives, mine.space, hash, mine.strategy, mine["strategy options"],
+      driver.seed, 0, encode(budget), "{}")
+    self.study_id = id
+  end)
+end
+
+--- Opens the store at `path` (":memory:" for none) and finds or creates the study. Raises when what was begun differs.
+function Journal.open(path, name, driver, budget)
+  local folder = path ~= ":memory:" and path:match "^(.*)/[^/]*$"
+  if folder and folder ~= "" then assert(core_sys.make_dirs(folder)) end
+  local db, message, code = core_store.open(path)
+  if not db then error(("study '%s': %s (%s)"):format(name, message, code), 0) end
+  local self = setmetatable({ db = db, path = path, name = name, trial_ids = {} }, Journal)
+  local row = self:run("study_find", name)[1]
+  if row then
+    self.study_id = row.study_id
+    compare(self, row, driver)
+  else
+    create(self, driver, budget)
+  end
+  return self
+end
+
+local function kind_of(v)
+  if v ~= v then return "nan", nil end
+  if v == math.huge then return "+inf", nil end
+  if v == -math.huge then return "-inf", nil end
+  return "f", v + 0.0
+end
+
+local function create_trial(self, s)
+  local text = encode(s.config)
+  self:run("arch_add", self.study_id, s.hash, text, nil, nil)
+  local _, trial_id = self:run("trial_create", self.study_id, s.id, text, s.hash, os.time() + 0.0)
+  if s.parent then self:run("trial_parent", trial_id, self.trial_ids[s.parent]) end
+  self.trial_ids[s.id] = trial_id
+  return trial_id
+end
+
+--- A suggestion has been asked for.
+function Journal:ask(s, next_number)
+  local new = not self.trial_ids[s.id]
+  local fidelity = s.fidelity
+  transaction(self, function()
+    local trial_id = new and create_trial(self, s) or self.trial_ids[s.id]
+    if not new then self:run("trial_retry", trial_id, os.time() + 0.0) end
+    if fidelity then self:run("trial_move", trial_id, "RUNNING", fidelity.to + 0.0) end
+    self:run("attempt_start", trial_id, os.time() + 0.0)
+    self:run("study_next", next_number, self.study_id)
+    add_event(self, trial_id, "ask", { id = s.id, hash = s.hash, seed = s.seed, to = fidelity and fidelity.to })
+  end)
+end
+
+--- A trial that was in flight when the study ended begins again: the old attempt is lost, the event stays.
+function Journal:retry(s)
+  local trial_id, now = self.trial_ids[s.id], os.time() + 0.0
+  transaction(self, function()
+    self:run("attempt_end", trial_id, "LOST", nil, now)
+    self:run("trial_retry", trial_id, now)
+    self:run("attempt_start", trial_id, now)
+  end)
+end
+
+local function add_metrics(self, trial_id, points)
+  for _, point in ipairs(points) do
+    local kind, value = kind_of(point.value)
+    self:run("metric_add", trial_id, point.name, point.step, kind, value, os.time() + 0.0)
+  end
+end
+
+--- A trial has reported: values is the table, points the same as a list of { step, name, value }.
+function Journal:report(id, step, values, points)
+  local trial_id = self.trial_ids[id]
+  transaction(self, function()
+    add_metrics(self, trial_id, points)
+    add_event(self, trial_id, "report", { id = id, step = step, values = values })
+  end)
+end
+
+local function add_values(self, trial_id, objectives, values)
+  for i, o in ipairs(objectives) do
+    local v = values[o.name]
+    if type(v) == "number" then self:run("value_add", trial_id, i, kind_of(v)) end
+  end
+end
+
+-- Where a trial goes with its result, in the store's words.
+local function state_of(trial)
+  if trial.failed then return "FAILED" end
+  if trial.status == "stopped" then return "PRUNED" end
+  return trial.paused and "PAUSED" or "COMPLETE"
+end
+
+--- A trial has been told. trial: the driver's record; points: what was reported and is not stored yet; retired: ids the scheduler has given up.
+function Journal:tell(s, trial, outcome, points, seconds, retired, objectives)
+  local trial_id, now, state = self.trial_ids[s.id], os.time() + 0.0, state_of(trial)
+  transaction(self, function()
+    add_metrics(self, trial_id, points)
+    add_values(self, trial_id, objectives, outcome.values)
+    if outcome.values.params or outcome.values.macs then
+      self:run("arch_add", self.study_id, s.hash, encode(s.config), math.tointeger(outcome.values.params), math.tointeger(outcome.values.macs))
+    end
+    self:run("trial_move", trial_id, "RUNNING", trial.fidelity and trial.fidelity + 0.0)
+    if state == "PAUSED" then self:run("trial_move", trial_id, state, trial.fidelity + 0.0)
+    else self:run("trial_finish", trial_id, state, outcome.reason, now) end
+    self:run("attempt_end", trial_id, state == "PAUSED" and "RELEASED" or state, outcome.message, now)
+    for _, id in ipairs(retired) do self:run("trial_finish", self.trial_ids[id], "PRUNED", nil, now) end
+    add_event(self, trial_id, "tell", { id = s.id, outcome = outcome, seconds = seconds })
+  end)
+end
+
+--- A result from elsewhere. trial: the driver's record.
+function Journal:observe(trial, outcome, objectives, next_number)
+  transaction(self, function()
+    local trial_id = create_trial(self, { id = trial.id, config = trial.arch, hash = trial.hash })
+    add_values(self, trial_id, objectives, outcome.values)
+    self:run("trial_finish", trial_id, state_of(trial), outcome.reason, os.time() + 0.0)
+    self:run("study_next", next_number, self.study_id)
+    add_event(self, trial_id, "observe", { config = trial.arch, outcome = outcome })
+  end)
+end
+
+-- One event into the driver; what an ask gave is compared with what it gave when it was recorded.
+local function replay_event(self, driver, kind, payload)
+  if kind == "ask" then
+    local s = driver:ask(1)[1]
+    if not s or s.id ~= payload.id or s.hash ~= payload.hash or (s.fidelity and s.fidelity.to) ~= payload.to then
+      error(("study '%s': the replayed strategy asks for something else in trial %d; its code has changed since the study began"):format(
+        self.name, payload.id), 0)
+    end
+  elseif kind == "report" then driver:report(payload.id, payload.step, payload.values)
+  elseif kind == "tell" then
+    local _, trial = assert(driver:tell(payload.id, payload.outcome))
+    return trial
+  else assert(driver:observe(payload.config, payload.outcome)) end
+end
+
+--- Replays all events into a fresh driver. on_tell(trial, seconds) is called after each told trial.
+function Journal:replay(driver, on_tell)
+  for _, t in ipairs(self:run("trial_list", self.study_id)) do self.trial_ids[t.number] = t.trial_id end
+  for _, event in ipairs(self:run("event_list", self.study_id)) do
+    local payload = decode(event.payload_json)
+    local trial = replay_event(self, driver, event.kind, payload)
+    if trial then on_tell(trial, payload.seconds or 0) end
+  end
+end
+
+--- "ACTIVE", "PAUSED" or "DONE".
+function Journal:status(word) self:run("study_status", word, self.study_id) end
+
+local function add_curves(self, by_id)
+  for _, m in ipairs(self:run("metric_list", self.study_id)) do
+    local value = m.kind == "f" and m.value or m.kind == "nan" and 0 / 0 or m.kind == "+inf" and math.huge or -math.huge
+    table.insert(by_id[m.trial_id].curves, { step = m.step, name = m.name, value = value })
+  end
+end
+
+local function add_outcomes(self, by_id)
+  for _, event in ipairs(self:run("event_list", self.study_id)) do
+    local t = by_id[event.trial_id]
+    if event.kind == "tell" or event.kind == "observe" then
+      local payload = decode(event.payload_json)
+      t.values, t.message, t.seconds = payload.outcome.values or {}, payload.outcome.message, (t.seconds or 0) + (payload.seconds or 0)
+    end
+  end
+end
+
+--- All trials as plain tables, in the order they were first asked.
+function Journal:trials()
+  local list, by_id, numbers = {}, {}, {}
+  for i, row in ipairs(self:run("trial_list", self.study_id)) do
+    list[i] = { id = row.number, arch = decode(row.params_json), hash = row.arch_hash, values = {}, state = row.state, reason = row.reason, curves = {},
+      params = row.params, macs = row.macs, fidelity = row.fidelity, attempts = row.attempts, parent = numbers[row.parent_id or 0] }
+    by_id[row.trial_id], numbers[row.trial_id] = list[i], row.number
+  end
+  add_curves(self, by_id)
+  add_outcomes(self, by_id)
+  return list
+end
+
+function Journal:close() self.db:close() end
+
+return Journal
