@@ -157,4 +157,7 @@ end
 --- A data set of tensors u8 or f32 [N, H, W, C] and i32 [N], shared, not copied.
 function data.from_tensors(name, images, labels, n_classes) return read.new(name, images, labels, n_classes) end
 
+--- The picture (PNG or JPEG) that a string of bytes holds, as a u8 tensor [H, W, 3], or nil, message, "EFORMAT". `name` is for messages.
+function data.decode(bytes, name) return read.decode(bytes, name) end
+
 return setmetatable(data, { __call = function(_, what, opts) return data.load(what, opts) end })   -- a tail call: levels count the same

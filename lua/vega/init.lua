@@ -5,7 +5,7 @@ local vega = { version = core.sys.versions().vega }
 
 -- Members written in Lua, by the module that holds them.
 local MODULES = {
-  data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", report = "vega.report",
+  arguments = "vega.arguments", data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", report = "vega.report",
   space = "vega.space", strategy = "vega.strategy", study = "vega.study", train = "vega.train",
   zoo = "vega.zoo",
 }

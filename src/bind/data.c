@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "data/image.h"
+
 /* ---- data sets ---- */
 
 static vg_dataset **new_dataset(lua_State *L) {
@@ -72,6 +75,19 @@ static int l_new(lua_State *L) {
   int n_classes = (int)luaL_optinteger(L, 4, 0);
   vg_dataset **box = new_dataset(L);
   vg_status s = vg_dataset_new(box, name, x, y, n_classes);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+/* decode(text [, name]) -> u8 tensor [H, W, 3] of a PNG or JPEG in memory | nil, message, code; the name is for messages */
+static int l_decode(lua_State *L) {
+  size_t bytes;
+  const char *data = luaL_checklstring(L, 1, &bytes), *name = luaL_optstring(L, 2, "image");
+  vg_tensor **box = vgl_newtensor(L);
+  vg_image image = { 0 };
+  vg_status s = vg_image_decode(&image, data, bytes, name);
+  if (s == VG_OK) s = vg_tensor_new(box, VG_U8, &VG_SHAPE(image.h, image.w, 3));
+  if (s == VG_OK) memcpy(vg_tensor_data(*box), image.rgb, vg_tensor_bytes(*box));
+  vg_free(image.rgb);
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
@@ -356,7 +372,7 @@ static const luaL_Reg DATASET_META[] = {
 };
 static const luaL_Reg LOADER_METHODS[] = { { "next", l_next }, { "seek", l_seek }, { "tell", l_tell }, { "batches", l_batches }, { "close", l_loader_close }, { NULL, NULL } };
 static const luaL_Reg LOADER_META[] = { { "__gc", l_loader_close }, { "__close", l_loader_close }, { "__tostring", l_loader_tostring }, { "__len", l_batches }, { NULL, NULL } };
-static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { "idx", l_idx }, { "npy", l_npy }, { "cifar10", l_cifar10 }, { "folder", l_folder }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { "idx", l_idx }, { "npy", l_npy }, { "cifar10", l_cifar10 }, { "folder", l_folder }, { "decode", l_decode }, { NULL, NULL } };
 
 int luaopen_vega_core_data(lua_State *L) {
   luaL_newmetatable(L, VGL_DATASET);

@@ -51,19 +51,24 @@ static vg_status read_jpeg(vg_image *out, const unsigned char *data, size_t byte
   return s;
 }
 
+vg_status vg_image_decode(vg_image *out, const void *data, size_t bytes, const char *name) {
+  const unsigned char *p = data;
+  vg_image image = { 0 };
+  vg_status s;
+  if (bytes >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0) s = read_png(&image, data, bytes, name);
+  else if (bytes >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff) s = read_jpeg(&image, p, bytes, name);
+  else s = vg_fail(VG_EFORMAT, "%s: neither PNG nor JPEG", name);
+  if (s != VG_OK) vg_free(image.rgb);
+  else *out = image;
+  return s;
+}
+
 vg_status vg_image_read(vg_image *out, const char *path) {
   void *data;
   size_t bytes;
   VG_TRY(vg_file_read(&data, &bytes, path, MAX_FILE));
-  const unsigned char *p = data;
-  vg_image image = { 0 };
-  vg_status s;
-  if (bytes >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0) s = read_png(&image, data, bytes, path);
-  else if (bytes >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff) s = read_jpeg(&image, p, bytes, path);
-  else s = vg_fail(VG_EFORMAT, "%s: neither PNG nor JPEG", path);
+  vg_status s = vg_image_decode(out, data, bytes, path);
   vg_free(data);
-  if (s != VG_OK) vg_free(image.rgb);
-  else *out = image;
   return s;
 }
 
