@@ -1,0 +1,142 @@
+--- What a model-based strategy knows: the rows of all suggestions, which of them are pending, what was told, as targets for a model.
+--    local h = history.new(space);  h:issued(suggestion);  h:tell(trial);  local y = h:targets(1)
+-- A row is space:encode's list of numbers, one a decision (src/model/columns.h).
+local core = require("vega.core").model
+local pareto = require("vega.core").pareto
+
+local UNORDERED = { bool = true, choice = true, const = true, subset = true, sequence = true, permutation = true }
+
+local History = {}
+History.__index = History
+
+local function columns_of(space)
+  local place, columns = {}, {}
+  for i, d in ipairs(space.decisions) do
+    place[d.name] = i
+    local column = { levels = d.domain.size or 0, category = UNORDERED[d.domain.kind] or false }
+    if d.parent then
+      column.parent = place[d.parent.decision.name]
+      column.option = d.parent.decision.domain:index(d.parent.option)
+    end
+    columns[i] = column
+  end
+  return columns
+end
+
+local history = {}
+
+function history.new(space)
+  return setmetatable({ space = space, rows = core.rows(columns_of(space)), row_of = {}, pending = {}, told = {}, failures = 0, infeasible = 0 }, History)
+end
+
+local function add(self, arch)
+  return assert(self.rows:add((self.space:encode(arch))))
+end
+
+--- A suggestion has left the strategy.
+function History:issued(suggestion)
+  self.row_of[suggestion.id] = add(self, suggestion.config)
+  table.insert(self.pending, suggestion.id)
+end
+
+--- An answer, of a suggestion or of something observed elsewhere. Returns the record kept of it: { row =, trial = }.
+function History:tell(trial)
+  local row = self.row_of[trial.id]
+  if row then
+    for i, id in ipairs(self.pending) do if id == trial.id then table.remove(self.pending, i) break end end
+  else
+    row = add(self, trial.arch)
+  end
+  local record = { row = row, trial = trial }
+  table.insert(self.told, record)
+  if trial.failed then self.failures = self.failures + 1
+  elseif trial.violation > 0 then self.infeasible = self.infeasible + 1 end
+  return record
+end
+
+--- Numbers of trials with a result, and of those that meet all constraints.
+function History:counts()
+  local answered = #self.told - self.failures
+  return answered, answered - self.infeasible
+end
+
+--- The rows of pending suggestions, the oldest first.
+function History:pending_rows()
+  local rows = {}
+  for i, id in ipairs(self.pending) do rows[i] = self.row_of[id] end
+  return rows
+end
+
+--- value(trial) of everything told, in order; a failed trial counts as the worst value seen plus one standard deviation (never as infinity).
+function History:targets(value)
+  local y, n, sum, squares, worst = {}, 0, 0.0, 0.0, -math.huge
+  for i, record in ipairs(self.told) do
+    if not record.trial.failed then
+      local v = value(record.trial)
+      y[i], n, sum, squares, worst = v, n + 1, sum + v, squares + v * v, math.max(worst, v)
+    end
+  end
+  if n == #self.told then return y end
+  local mean = sum / n
+  local imputed = worst + math.sqrt(math.max(0.0, squares / n - mean * mean))
+  for i = 1, #self.told do y[i] = y[i] or imputed end
+  return y
+end
+
+--- Places in `told`, the best first: feasible before infeasible (by violation) before failed; by `value` or, of several objectives, by rank.
+function History:order(value)
+  local points, violations, places, key = {}, {}, {}, {}
+  for i, record in ipairs(self.told) do
+    if not record.trial.failed then
+      table.insert(places, i)
+      key[i] = value and value(record.trial)
+      if not value then table.insert(points, record.trial.costs) table.insert(violations, record.trial.violation) end
+    end
+  end
+  if not value then for k, rank in ipairs(pareto.rank(points, violations)) do key[places[k]] = rank end end
+  local told = self.told
+  table.sort(places, function(a, b)
+    local va, vb = told[a].trial.violation, told[b].trial.violation
+    if va ~= vb then return va < vb end
+    if key[a] ~= key[b] then return key[a] < key[b] end
+    return a < b
+  end)
+  return places
+end
+
+--- The first of `rows` that decodes to an allowed architecture which has not been suggested yet.
+function History:first_new(rows)
+  for _, row in ipairs(rows) do
+    if not self.rows:has(row) then
+      local arch = self.space:decode(row)
+      if arch then return arch end
+    end
+  end
+end
+
+--- Rows that the clauses of the space allow, for a search that knows nothing of them; nil where there are no clauses.
+function History:allowed_rows(rng, random, elite, mutants)
+  if #self.space.clauses == 0 then return nil end
+  local rows = {}
+  for i = 1, random do rows[i] = self.space:encode(self.space:random(rng)) end
+  for i = 1, #elite > 0 and mutants or 0 do
+    local trial = self.told[elite[(i - 1) % #elite + 1]].trial
+    table.insert(rows, (self.space:encode((self.space:mutate(trial.arch, rng)))))
+  end
+  return rows
+end
+
+--- The next architecture of a Latin hypercube of n rows over the space, until n suggestions have been made; then nil.
+function History:initial(n, rng)
+  if #self.rows >= n then return nil end
+  self.design = self.design or self.rows:latin(n, rng:int(0, math.maxinteger - 1))
+  return self:first_new { self.design[#self.rows + 1] } or self.space:random(rng)
+end
+
+--- How many suggestions the initial design has: `given`, or when that is 0 `suggested`, at most a quarter of the budget (but 2).
+function history.initial_size(given, suggested, trials)
+  if given > 0 then return given end
+  return math.max(2, math.min(suggested, trials and trials // 4 or suggested))
+end
+
+return history
