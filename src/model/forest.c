@@ -11,16 +11,21 @@
 enum { MAX_LEVELS = 63 };                  /* categories with more are split like numbers */
 static const double MIN_VARIANCE = 1e-8;  /* of the variance of all targets */
 
+/* In preorder: the left child follows its parent. Small, because predictions walk millions of them. */
 typedef struct node {
-  int32_t column;                          /* -1: a leaf */
-  uint32_t left, right;
-  double threshold;                        /* numbers: left below it */
-  uint64_t left_levels;                    /* categories: bit level + 1; bit 0 = inactive */
-  double mean, variance;
+  int32_t column;                          /* of a number; of a category as -2 - column; LEAF */
+  uint32_t right;
+  union {
+    double threshold;                      /* numbers: left below it */
+    uint64_t left_levels;                  /* categories: bit level + 1; bit 0 = inactive */
+    double mean;                           /* leaves */
+  };
 } node;
+enum { LEAF = -1 };
 
 typedef struct tree {
   node *nodes;
+  double *variance;                        /* of leaves */
   size_t n, capacity;
 } tree;
 
@@ -28,7 +33,7 @@ struct vg_forest {
   const vg_columns *columns;
   vg_forest_opts opts;
   size_t next;                             /* the tree to grow next */
-  double variance;                         /* of the targets of the last growth */
+  double centre, variance;                 /* mean and variance of the targets of the last growth */
   tree trees[];
 };
 
@@ -44,7 +49,7 @@ vg_status vg_forest_new(vg_forest **out, const vg_columns *columns, const vg_for
 
 void vg_forest_free(vg_forest *f) {
   if (!f) return;
-  for (size_t t = 0; t < f->opts.trees; t++) vg_free(f->trees[t].nodes);
+  for (size_t t = 0; t < f->opts.trees; t++) vg_free(f->trees[t].nodes), vg_free(f->trees[t].variance);
   vg_free(f);
 }
 
@@ -168,9 +173,10 @@ static bool find_split(growth *g, split *best, size_t from, size_t to, const sum
   return best->gain > least;
 }
 
-static bool is_left(const vg_forest *f, const node *n, double u) {
-  if (is_category(f, (size_t)n->column)) return n->left_levels >> bit_of(&f->columns->at[n->column], u) & 1;
-  return u < n->threshold;
+static bool is_left(const vg_forest *f, const node *n, const double *row) {
+  if (n->column >= 0) return row[n->column] < n->threshold;
+  size_t column = (size_t)(-2 - n->column);
+  return n->left_levels >> bit_of(&f->columns->at[column], row[column]) & 1;
 }
 
 /* Parts every list at [from, to) into left and right, each in order; returns where the right side begins. */
@@ -178,7 +184,7 @@ static size_t part_lists(growth *g, const node *n, size_t from, size_t to) {
   size_t middle = from;
   for (size_t i = from; i < to; i++) {
     uint32_t k = g->list[i];
-    g->goes_left[k] = is_left(g->f, n, value_of(g, k, (size_t)n->column));
+    g->goes_left[k] = is_left(g->f, n, vg_rows_at(g->rows, g->index[k]));
   }
   for (size_t j = 0; j < g->f->columns->n; j++) {
     uint32_t *list = g->list + j * g->n_list;
@@ -204,32 +210,37 @@ static double place_threshold(growth *g, const split *s, size_t from, size_t to)
   return t > below && t <= above ? t : above;
 }
 
-static vg_status add_node(tree *t, uint32_t *at) {
+static vg_status add_node(tree *t, size_t *at) {
   if (t->n == t->capacity) {
     size_t capacity = t->capacity ? 2 * t->capacity : 64;
     VG_TRY(vg_realloc((void **)&t->nodes, capacity * sizeof *t->nodes));
+    VG_TRY(vg_realloc((void **)&t->variance, capacity * sizeof *t->variance));
     t->capacity = capacity;
   }
-  *at = (uint32_t)t->n++;
+  *at = t->n++;
   return VG_OK;
 }
 
-static vg_status grow_node(growth *g, uint32_t *at, size_t from, size_t to) {
+static node inner_node(growth *g, const split *s, size_t from, size_t to) {
+  if (is_category(g->f, s->column)) return (node){ .column = -2 - (int32_t)s->column, .left_levels = s->left_levels };
+  return (node){ .column = (int32_t)s->column, .threshold = place_threshold(g, s, from, to) };
+}
+
+static vg_status grow_node(growth *g, size_t from, size_t to) {
   sums all = add_up(g, from, to);
   double mean = all.sum / all.weight;
+  size_t at;
   split best;
-  VG_TRY(add_node(g->t, at));
-  node new = { .column = -1, .mean = mean + g->shift, .variance = fmax(0, all.squares / all.weight - mean * mean) };
-  if (all.weight >= (double)g->f->opts.min_split && to - from > 1 && find_split(g, &best, from, to, &all)) {
-    new.column = (int32_t)best.column;
-    new.left_levels = best.left_levels;
-    if (!is_category(g->f, best.column)) new.threshold = place_threshold(g, &best, from, to);
-    size_t middle = part_lists(g, &new, from, to);
-    VG_TRY(grow_node(g, &new.left, from, middle));
-    VG_TRY(grow_node(g, &new.right, middle, to));
-  }
-  g->t->nodes[*at] = new;
-  return VG_OK;
+  VG_TRY(add_node(g->t, &at));
+  g->t->nodes[at] = (node){ .column = LEAF, .mean = mean + g->shift };
+  g->t->variance[at] = fmax(0, all.squares / all.weight - mean * mean);
+  if (all.weight < (double)g->f->opts.min_split || to - from < 2 || !find_split(g, &best, from, to, &all)) return VG_OK;
+  node inner = inner_node(g, &best, from, to);
+  size_t middle = part_lists(g, &inner, from, to);
+  VG_TRY(grow_node(g, from, middle));
+  inner.right = (uint32_t)g->t->n;
+  g->t->nodes[at] = inner;
+  return grow_node(g, middle, to);
 }
 
 /* How often each sample is drawn: n draws with replacement, or once each. */
@@ -260,18 +271,18 @@ static vg_status set_targets(growth *g, vg_forest *f, const double *y, size_t n,
   for (size_t i = 0; i < all; i++) sum += g->y[i];
   g->shift = sum / (double)all;
   for (size_t i = 0; i < all; i++) g->y[i] -= g->shift, squares += g->y[i] * g->y[i];
+  f->centre = g->shift;
   f->variance = squares / (double)all;
   return VG_OK;
 }
 
 static vg_status grow_trees(growth *g, vg_forest *f, size_t count, const uint32_t *place, size_t n) {
   for (size_t k = 0; k < count; k++) {
-    uint32_t root;
     g->t = &f->trees[f->next];
     g->t->n = 0;
     draw_weights(g, n);
     fill_lists(g, place, n);
-    VG_TRY(grow_node(g, &root, 0, g->n_list));
+    VG_TRY(grow_node(g, 0, g->n_list));
     f->next = (f->next + 1) % f->opts.trees;
   }
   return VG_OK;
@@ -309,26 +320,30 @@ done:
 
 /* --- predicting ------------------------------------------------------------------------------------------------------------------- */
 
-static const node *leaf_of(const vg_forest *f, const tree *t, const double *point) {
-  const node *n = t->nodes;
-  while (n->column >= 0) n = t->nodes + (is_left(f, n, point[n->column]) ? n->left : n->right);
-  return n;
+static size_t leaf_of(const vg_forest *f, const tree *t, const double *point) {
+  size_t at = 0;
+  while (t->nodes[at].column != LEAF) at = is_left(f, &t->nodes[at], point) ? at + 1 : t->nodes[at].right;
+  return at;
 }
 
 vg_status vg_forest_predict(const vg_forest *f, double *mean, double *sd, const double *points, size_t m) {
-  double trees = (double)f->opts.trees;
-  for (size_t t = 0; t < f->opts.trees; t++)
-    if (f->trees[t].n == 0) return vg_fail(VG_EARG, "forest: tree %zu has not been grown", t + 1);
-  for (size_t i = 0; i < m; i++) {
-    double sum = 0, squares = 0, within = 0;
-    for (size_t t = 0; t < f->opts.trees; t++) {
-      const node *n = leaf_of(f, &f->trees[t], points + i * f->columns->n);
-      sum += n->mean;
-      squares += n->mean * n->mean;
-      within += n->variance;
+  double trees = (double)f->opts.trees, least = MIN_VARIANCE * f->variance + 1e-300;
+  memset(mean, 0, m * sizeof *mean);
+  memset(sd, 0, m * sizeof *sd);
+  for (size_t k = 0; k < f->opts.trees; k++) {
+    const tree *t = &f->trees[k];
+    if (t->n == 0) return vg_fail(VG_EARG, "forest: tree %zu has not been grown", k + 1);
+    for (size_t i = 0; i < m; i++) {
+      size_t leaf = leaf_of(f, t, points + i * f->columns->n);
+      double here = t->nodes[leaf].mean - f->centre;     /* centred: squares of large values would lose the variance */
+      mean[i] += here;
+      sd[i] += here * here + t->variance[leaf];
     }
-    mean[i] = sum / trees;
-    sd[i] = sqrt(fmax(MIN_VARIANCE * f->variance + 1e-300, squares / trees - mean[i] * mean[i] + within / trees));
+  }
+  for (size_t i = 0; i < m; i++) {
+    double centred = mean[i] / trees;
+    mean[i] = centred + f->centre;
+    sd[i] = sqrt(fmax(least, sd[i] / trees - centred * centred));
   }
   return VG_OK;
 }

@@ -86,6 +86,7 @@ static bool extend(vg_gp *gp, double *point, size_t i) {
   read_row(gp, point, i);
   vg__gp_kernel_row(gp, row, point, i);
   vg_lower_solve(row, gp->factor, (int64_t)i, (int64_t)gp->capacity, 0);
+#pragma omp simd reduction(+ : rest)
   for (size_t k = 0; k < i; k++) rest -= row[k] * row[k];
   if (!(rest > 0.1 * gp->noise)) return false;
   row[i] = sqrt(rest);
@@ -132,6 +133,7 @@ static void standardise(vg_gp *gp, const double *y) {
 }
 
 static void solve_alpha(vg_gp *gp) {
+  for (size_t i = gp->n; i < gp->n + gp->pending; i++) gp->alpha[i] = 0;
   memcpy(gp->alpha, gp->y, gp->n * sizeof *gp->y);
   vg_lower_solve(gp->alpha, gp->factor, (int64_t)gp->n, (int64_t)gp->capacity, 0);
   vg_lower_solve(gp->alpha, gp->factor, (int64_t)gp->n, (int64_t)gp->capacity, 1);
@@ -183,6 +185,7 @@ vg_status vg_gp_predict(vg_gp *gp, double *mean, double *sd, const double *point
     for (size_t i = 0; i < block; i++) {
       double sum = 0, *row = k + i * n;
       vg__gp_kernel_row(gp, row, points + (from + i) * d, n);
+#pragma omp simd reduction(+ : sum)
       for (size_t j = 0; j < gp->n; j++) sum += row[j] * gp->alpha[j];
       mean[from + i] = gp->mean + gp->sd * sum;
     }
@@ -190,6 +193,7 @@ vg_status vg_gp_predict(vg_gp *gp, double *mean, double *sd, const double *point
     vg_lower_solve_rows(k, (int64_t)block, gp->factor, (int64_t)n, (int64_t)gp->capacity);
     for (size_t i = 0; i < block; i++) {
       double rest = gp->scale, *row = k + i * n;
+#pragma omp simd reduction(+ : rest)
       for (size_t j = 0; j < n; j++) rest -= row[j] * row[j];
       sd[from + i] = gp->sd * sqrt(fmax(rest, MIN_VARIANCE));
     }
@@ -211,8 +215,10 @@ void vg_gp_predict_slope(vg_gp *gp, double *mean, double *sd, double *mean_slope
   }
   memcpy(v, k, n * sizeof *v);
   vg_lower_solve(v, gp->factor, (int64_t)n, (int64_t)ld, 0);
+#pragma omp simd reduction(+ : rest)
   for (size_t i = 0; i < n; i++) rest -= v[i] * v[i];
   vg_lower_solve(v, gp->factor, (int64_t)n, (int64_t)ld, 1);
+#pragma omp simd reduction(+ : sum)
   for (size_t i = 0; i < gp->n; i++) sum += k[i] * gp->alpha[i];
   double deviation = sqrt(fmax(rest, MIN_VARIANCE));
   *mean = gp->mean + gp->sd * sum;
@@ -221,9 +227,10 @@ void vg_gp_predict_slope(vg_gp *gp, double *mean, double *sd, double *mean_slope
     double dm = 0, dv = 0;
     const double *x = gp->x + j * ld;
     if (!gp->columns->at[j].category && point[j] != VG_INACTIVE) {
+#pragma omp simd reduction(+ : dm, dv)
       for (size_t i = 0; i < n; i++) {
         double step = x[i] == VG_INACTIVE ? 0 : e[i] * (point[j] - x[i]);
-        dm += i < gp->n ? step * gp->alpha[i] : 0;
+        dm += step * gp->alpha[i];                           /* 0 for pending rows */
         dv += step * v[i];
       }
     }

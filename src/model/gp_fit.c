@@ -44,6 +44,7 @@ static void likelihood_slope(const vg_gp *gp, double *grad, const double *w, con
       vg__add_distances(work, x, i, x[i], gp->columns->at[j].category, relevance[j]);
     }
     double by_scale = 0;
+#pragma omp simd reduction(+ : by_scale)
     for (size_t l = 0; l < i; l++) {
       double t = sqrt(5 * work[l]), decay = scale * vg__exp(-t), weight = row[l] - alpha[i] * alpha[l];
       by_scale += weight * decay * (1 + t + t * t / 3);
@@ -57,6 +58,7 @@ static void likelihood_slope(const vg_gp *gp, double *grad, const double *w, con
       double sum = 0;
       memset(distance, 0, i * sizeof *distance);
       vg__add_distances(distance, x, i, x[i], gp->columns->at[j].category, relevance[j]);
+#pragma omp simd reduction(+ : sum)
       for (size_t l = 0; l < i; l++) sum += work[l] * distance[l];
       grad[j] += sum;
     }

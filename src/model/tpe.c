@@ -19,6 +19,7 @@ void vg_mixture_deinit(vg_mixture *m) {
   vg_free(m->log_weight);
   vg_free(m->centre);
   vg_free(m->width);
+  vg_free(m->inverse);
   vg_free(m->log_norm);
   vg_free(m->work);
   *m = (vg_mixture){ 0 };
@@ -29,6 +30,7 @@ static vg_status reserve(vg_mixture *m, size_t kernels) {
   VG_GOTO(vg_alloc((void **)&m->log_weight, kernels * sizeof(double)));
   VG_GOTO(vg_alloc((void **)&m->centre, m->d * kernels * sizeof(double)));
   VG_GOTO(vg_alloc((void **)&m->width, m->d * kernels * sizeof(double)));
+  VG_GOTO(vg_alloc((void **)&m->inverse, m->d * kernels * sizeof(double)));
   VG_GOTO(vg_alloc((void **)&m->log_norm, m->d * kernels * sizeof(double)));
   VG_GOTO(vg_alloc((void **)&m->work, kernels * sizeof(double)));
   return VG_OK;
@@ -61,9 +63,10 @@ static void set_widths(double *width, const double *centre, const uint32_t *sort
   }
 }
 
-static void set_norms(double *log_norm, const double *centre, const double *width, size_t n, bool continuous) {
+static void set_norms(double *log_norm, double *inverse, const double *centre, const double *width, size_t n, bool continuous) {
   for (size_t i = 0; i < n; i++) {
-    double low = -centre[i] / width[i], high = (1 - centre[i]) / width[i];
+    inverse[i] = 1 / width[i];
+    double low = -centre[i] * inverse[i], high = (1 - centre[i]) * inverse[i];
     double mass = (high < EDGE ? vg_normal_cdf(high) : 1) - (low > -EDGE ? vg_normal_cdf(low) : 0);
     log_norm[i] = -log(mass) - (continuous ? log(width[i]) + LOG_SQRT_2PI : 0);
   }
@@ -84,7 +87,7 @@ static void set_column(vg_mixture *m, const vg_rows *rows, size_t k, const uint3
   width[n] = 1;
   if (is_category(&m->columns->at[j])) return;
   set_widths(width, centre, sorted, n);
-  set_norms(m->log_norm + k * m->n, centre, width, m->n, m->columns->at[j].levels == 0);
+  set_norms(m->log_norm + k * m->n, m->inverse + k * m->n, centre, width, m->n, m->columns->at[j].levels == 0);
 }
 
 vg_status vg_mixture_init(vg_mixture *m, const vg_rows *rows, const uint32_t *index, size_t n, const size_t *column, size_t d,
@@ -108,19 +111,19 @@ vg_status vg_mixture_init(vg_mixture *m, const vg_rows *rows, const uint32_t *in
 
 /* --- densities -------------------------------------------------------------------------------------------------------------------- */
 
-static void add_continuous(double *restrict sum, const double *restrict centre, const double *restrict width, const double *restrict log_norm,
+static void add_continuous(double *restrict sum, const double *restrict centre, const double *restrict inverse, const double *restrict log_norm,
                            size_t n, double u) {
   for (size_t i = 0; i < n; i++) {
-    double z = (u - centre[i]) / width[i];
+    double z = (u - centre[i]) * inverse[i];
     sum[i] += log_norm[i] - 0.5 * z * z;
   }
 }
 
 /* The mass of the kernel in the value's cell. Far from the kernel the difference is taken between tails of the same sign. */
-static void add_stepped(double *sum, const double *centre, const double *width, const double *log_norm, size_t n, double u, int64_t levels) {
+static void add_stepped(double *sum, const double *centre, const double *inverse, const double *log_norm, size_t n, double u, int64_t levels) {
   double half = 0.5 / (double)levels;
   for (size_t i = 0; i < n; i++) {
-    double low = (u - half - centre[i]) / width[i], high = (u + half - centre[i]) / width[i];
+    double low = (u - half - centre[i]) * inverse[i], high = (u + half - centre[i]) * inverse[i];
     double mass = low > 0 ? vg_normal_cdf(-low) - vg_normal_cdf(-high) : vg_normal_cdf(high) - vg_normal_cdf(low);
     sum[i] += log_norm[i] + log(mass);
   }
@@ -139,15 +142,16 @@ double vg_mixture_log_density(const vg_mixture *m, const double *row) {
   memcpy(sum, m->log_weight, m->n * sizeof *sum);
   for (size_t k = 0; k < m->d; k++) {
     const vg_column *c = &m->columns->at[m->column[k]];
-    const double *centre = m->centre + k * m->n, *width = m->width + k * m->n, *norm = m->log_norm + k * m->n;
+    const double *centre = m->centre + k * m->n, *inverse = m->inverse + k * m->n, *norm = m->log_norm + k * m->n;
     double u = row[m->column[k]];
     if (is_category(c)) add_category(sum, centre, m->n, u, c->levels);
-    else if (c->levels > 0) add_stepped(sum, centre, width, norm, m->n, u, c->levels);
-    else add_continuous(sum, centre, width, norm, m->n, u);
+    else if (c->levels > 0) add_stepped(sum, centre, inverse, norm, m->n, u, c->levels);
+    else add_continuous(sum, centre, inverse, norm, m->n, u);
   }
-  for (size_t i = 0; i < m->n; i++) most = fmax(most, sum[i]);
-  for (size_t i = 0; i < m->n; i++) sum[i] = vg__exp(sum[i] - most);
-  for (size_t i = 0; i < m->n; i++) total += sum[i];
+#pragma omp simd reduction(max : most)
+  for (size_t i = 0; i < m->n; i++) most = sum[i] > most ? sum[i] : most;
+#pragma omp simd reduction(+ : total)
+  for (size_t i = 0; i < m->n; i++) total += vg__exp(sum[i] - most);
   return most + log(total);
 }
 

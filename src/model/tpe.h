@@ -12,6 +12,7 @@ typedef struct vg_mixture {
   size_t d, n;                 /* n kernels; the last is the prior */
   double *log_weight;          /* [n] */
   double *centre, *width;      /* [d, n]: mean and s.d. of a truncated Gaussian; of a category `centre` alone */
+  double *inverse;             /* [d, n]: 1 / width */
   double *log_norm;            /* [d, n]: -log of the Gaussian's mass inside [0, 1]; less log(width sqrt(2 pi)) where continuous */
   double *work;                /* [n] */
 } vg_mixture;

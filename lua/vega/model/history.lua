@@ -26,7 +26,8 @@ end
 local history = {}
 
 function history.new(space)
-  return setmetatable({ space = space, rows = core.rows(columns_of(space)), row_of = {}, pending = {}, told = {}, failures = 0, infeasible = 0 }, History)
+  return setmetatable({ space = space, rows = core.rows(columns_of(space)), row_of = {}, pending = {}, told = {}, ordered = {}, failures = 0,
+    infeasible = 0 }, History)
 end
 
 local function add(self, arch)
@@ -39,7 +40,28 @@ function History:issued(suggestion)
   table.insert(self.pending, suggestion.id)
 end
 
---- An answer, of a suggestion or of something observed elsewhere. Returns the record kept of it: { row =, trial = }.
+-- Complete feasible trials, then stopped ones, then infeasible ones by violation; of one objective by its cost; of equals the older.
+local function class_of(trial) return trial.violation > 0 and 2 or trial.status == "stopped" and 1 or 0 end
+local function before(a, b)
+  a, b = a.trial, b.trial
+  local ca, cb = class_of(a), class_of(b)
+  if ca ~= cb then return ca < cb end
+  if ca == 2 and a.violation ~= b.violation then return a.violation < b.violation end
+  if ca < 2 and a.costs[1] ~= b.costs[1] then return a.costs[1] < b.costs[1] end
+  return a.id < b.id
+end
+
+local function insert_ordered(list, record)
+  local lo, hi = 1, #list + 1
+  while lo < hi do
+    local middle = (lo + hi) // 2
+    if before(list[middle], record) then lo = middle + 1 else hi = middle end
+  end
+  table.insert(list, lo, record)
+end
+
+--- An answer, of a suggestion or of something observed elsewhere. `told` has all answers in their order, `ordered` those with a result, the
+-- best (by the first objective) first; both hold records { row =, trial =, place = its place in told }.
 function History:tell(trial)
   local row = self.row_of[trial.id]
   if row then
@@ -47,11 +69,14 @@ function History:tell(trial)
   else
     row = add(self, trial.arch)
   end
-  local record = { row = row, trial = trial }
-  table.insert(self.told, record)
-  if trial.failed then self.failures = self.failures + 1
-  elseif trial.violation > 0 then self.infeasible = self.infeasible + 1 end
-  return record
+  local record = { row = row, trial = trial, place = #self.told + 1 }
+  self.told[record.place] = record
+  if trial.failed then
+    self.failures = self.failures + 1
+    return
+  end
+  if trial.violation > 0 then self.infeasible = self.infeasible + 1 end
+  insert_ordered(self.ordered, record)
 end
 
 --- Numbers of trials with a result, and of those that meet all constraints.
@@ -83,25 +108,25 @@ function History:targets(value)
   return y
 end
 
---- Places in `told`, the best first: feasible before infeasible (by violation) before failed; by `value` or, of several objectives, by rank.
-function History:order(value)
-  local points, violations, places, key = {}, {}, {}, {}
-  for i, record in ipairs(self.told) do
-    if not record.trial.failed then
-      table.insert(places, i)
-      key[i] = value and value(record.trial)
-      if not value then table.insert(points, record.trial.costs) table.insert(violations, record.trial.violation) end
-    end
-  end
-  if not value then for k, rank in ipairs(pareto.rank(points, violations)) do key[places[k]] = rank end end
-  local told = self.told
-  table.sort(places, function(a, b)
-    local va, vb = told[a].trial.violation, told[b].trial.violation
+--- The records with a result by several objectives: feasible ones by non-dominated rank, then infeasible ones by violation.
+function History:by_rank()
+  local points, violations, key, list = {}, {}, {}, table.move(self.ordered, 1, #self.ordered, 1, {})
+  for i, record in ipairs(list) do points[i], violations[i] = record.trial.costs, record.trial.violation end
+  for i, rank in ipairs(pareto.rank(points, violations)) do key[list[i]] = rank end
+  table.sort(list, function(a, b) return key[a] < key[b] or key[a] == key[b] and a.place < b.place end)
+  return list
+end
+
+--- The records with a result by a value of one's own, feasible ones first.
+function History:by_value(value)
+  local key, list = {}, table.move(self.ordered, 1, #self.ordered, 1, {})
+  for _, record in ipairs(list) do key[record] = value(record.trial) end
+  table.sort(list, function(a, b)
+    local va, vb = a.trial.violation, b.trial.violation
     if va ~= vb then return va < vb end
-    if key[a] ~= key[b] then return key[a] < key[b] end
-    return a < b
+    return key[a] < key[b] or key[a] == key[b] and a.place < b.place
   end)
-  return places
+  return list
 end
 
 --- The first of `rows` that decodes to an allowed architecture which has not been suggested yet.
@@ -120,7 +145,7 @@ function History:allowed_rows(rng, random, elite, mutants)
   local rows = {}
   for i = 1, random do rows[i] = self.space:encode(self.space:random(rng)) end
   for i = 1, #elite > 0 and mutants or 0 do
-    local trial = self.told[elite[(i - 1) % #elite + 1]].trial
+    local trial = elite[(i - 1) % #elite + 1].trial
     table.insert(rows, (self.space:encode((self.space:mutate(trial.arch, rng)))))
   end
   return rows

@@ -55,17 +55,16 @@ end
 local function propose(self)
   local h = self.history
   local _, feasible = h:counts()
-  local order = h:order(cost_of)
   local y, kind = objective_targets(h)
   local objective, constraints = train(self, 1, y), {}
-  for k = 1, #(h.told[order[1]].trial.slacks or {}) do
+  for k = 1, #(h.ordered[1].trial.slacks or {}) do
     constraints[k] = train(self, k + 1, h:targets(function(trial) return trial.slacks[k] end))
   end
-  local elite, rows = table.move(order, 1, ELITE, 1, {}), {}
-  for i, place in ipairs(elite) do rows[i] = h.told[place].row end
+  local elite, rows = table.move(h.ordered, 1, ELITE, 1, {}), {}
+  for i, record in ipairs(elite) do rows[i] = record.row end
   local allowed = h:allowed_rows(self.rng, self.p.candidates // 2, elite, 50)
   return core.maximise(h.rows, { kind = feasible > 0 and kind or "feasible", objectives = { objective }, constraints = constraints,
-    best = y[order[1]], elite = rows, extra = allowed, random = allowed and 0 or self.p.candidates, local_ = 50, step = 0.2, starts = 5,
+    best = y[h.ordered[1].place], elite = rows, extra = allowed, random = allowed and 0 or self.p.candidates, local_ = 50, step = 0.2, starts = 5,
     rounds = 10, keep = 16, seed = seed(self) })
 end
 

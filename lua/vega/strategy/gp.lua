@@ -4,25 +4,17 @@
 -- believed to answer their predicted mean. Beyond max_points trials the model sees the best half and the latest half of that number.
 local core = require("vega.core").model
 local history = require "vega.model.history"
-local util = require "vega.util"
 
-local ACQUISITIONS, MULTI = { "ei", "lcb" }, { "auto", "ehvi", "parego" }
 local ELITE = 5
 
-local Gp = { name = "gp", multi_objective = true, params = { initial = { 0, min = 0 }, acquisition = { "ei" }, multi = { "auto" },
+local Gp = { name = "gp", multi_objective = true, params = { initial = { 0, min = 0 }, acquisition = { "ei", one_of = { "ei", "lcb" } },
+  multi = { "auto", one_of = { "auto", "ehvi", "parego" } },
   kappa = { 1.96, min = 0 }, deterministic = { false }, max_points = { 320, min = 10 }, rho = { 0.05, min = 0 } } }
 Gp.__index = Gp
-
-local function check_word(what, word, known)
-  for _, each in ipairs(known) do if each == word then return end end
-  error(util.unknown("strategy 'gp'", what, word, known), 0)
-end
 
 function Gp.defaults(spec) return { trials = spec.budget and spec.budget.trials } end
 
 function Gp.new(space, p, rng)
-  check_word("acquisition", p.acquisition, ACQUISITIONS)
-  check_word("multi", p.multi, MULTI)
   local d = #space.decisions
   return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), models = {}, next_fit = 0, fits = 0,
     n_initial = history.initial_size(p.initial, math.max(10, 2 * d + 2), p.trials) }, Gp)
@@ -37,9 +29,9 @@ local function seed(self) return self.rng:int(0, math.maxinteger - 1) end
 local function training_places(self, order)
   local n, most, chosen, places = #self.history.told, self.p.max_points, {}, {}
   if n > most then
-    for i = 1, most // 2 do if order[i] then chosen[order[i]] = true end end
-    local room = most
-    for _ in pairs(chosen) do room = room - 1 end
+    local best = math.min(most // 2, #order)
+    for i = 1, best do chosen[order[i].place] = true end
+    local room = most - best
     for i = n, 1, -1 do
       if room == 0 then break end
       if not chosen[i] then chosen[i], room = true, room - 1 end
@@ -91,10 +83,10 @@ local function scalarise(self, m)
 end
 
 -- The feasible front, ascending in the first cost, in units of each cost's range, and the reference a tenth of the range beyond the worst.
-local function front_of(self, order)
+local function front_of(order)
   local points, worst, best = {}, { -math.huge, -math.huge }, { math.huge, math.huge }
-  for _, place in ipairs(order) do
-    local trial = self.history.told[place].trial
+  for _, record in ipairs(order) do
+    local trial = record.trial
     for k = 1, 2 do worst[k], best[k] = math.max(worst[k], trial.costs[k]), math.min(best[k], trial.costs[k]) end
     if trial.violation == 0 then points[#points + 1] = trial.costs end
   end
@@ -109,25 +101,25 @@ end
 -- Targets of the models: objectives first, then one a constraint; and what the acquisition needs beside them.
 local function state_of(self)
   local h = self.history
-  local answered, feasible = h:counts()
-  local sample
-  for _, record in ipairs(h.told) do if not record.trial.failed then sample = record.trial break end end
+  local _, feasible = h:counts()
+  local sample = h.ordered[1].trial
   local m, constraints = #sample.costs, #(sample.slacks or {})
   local ehvi = m == 2 and self.p.multi ~= "parego"
   local value = not ehvi and (m > 1 and scalarise(self, m) or function(trial) return trial.costs[1] end) or nil
-  local state = { order = h:order(value), targets = {}, objectives = ehvi and 2 or 1, kind = ehvi and "ehvi" or self.p.acquisition }
+  local order = ehvi and h:by_rank() or m > 1 and h:by_value(value) or h.ordered
+  local state = { order = order, targets = {}, objectives = ehvi and 2 or 1, kind = ehvi and "ehvi" or self.p.acquisition }
   for k = 1, state.objectives do state.targets[k] = h:targets(value or function(trial) return trial.costs[k] end) end
   for k = 1, constraints do table.insert(state.targets, h:targets(function(trial) return trial.slacks[k] end)) end
   if feasible == 0 then state.kind = "feasible"
-  elseif ehvi then state.front, state.reference = front_of(self, state.order)
-  else state.best = state.targets[1][state.order[1]] end
-  return state, answered
+  elseif ehvi then state.front, state.reference = front_of(order)
+  else state.best = state.targets[1][order[1].place] end
+  return state
 end
 
 local function propose(self, state)
   local h, elite = self.history, table.move(state.order, 1, ELITE, 1, {})
   local rows, objectives, constraints = {}, {}, {}
-  for i, place in ipairs(elite) do rows[i] = h.told[place].row end
+  for i, record in ipairs(elite) do rows[i] = record.row end
   for k, model in ipairs(self.models) do table.insert(k <= state.objectives and objectives or constraints, model) end
   local large = #h.told > 150
   local allowed = h:allowed_rows(self.rng, 200, elite, 100)

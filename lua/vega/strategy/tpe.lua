@@ -7,36 +7,17 @@ local pareto = require("vega.core").pareto
 
 local MOST_GOOD, KEEP, TRIES = 25, 4, 4
 
-local Tpe = { name = "tpe", multi_objective = true, params = { initial = { 10, min = 1 }, candidates = { 24, min = 1 }, gamma = { 0.1, min = 0, max = 1 },
+local Tpe = { name = "tpe", multi_objective = true, params = { initial = { 10, min = 1 }, candidates = { 64, min = 1 }, gamma = { 0.1, min = 0, max = 1 },
   prior_weight = { 1.0, min = 1e-3 }, multivariate = { true }, liar = { true } } }
 Tpe.__index = Tpe
 
 function Tpe.new(space, p, rng)
-  return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), ordered = {} }, Tpe)
+  return setmetatable({ space = space, p = p, rng = rng, history = history.new(space) }, Tpe)
 end
 
 function Tpe:on_issued(suggestion) self.history:issued(suggestion) end
 
--- Complete feasible trials, then stopped ones, then infeasible ones by violation; of one objective by its cost.
-local function class_of(trial) return trial.violation > 0 and 2 or trial.status == "stopped" and 1 or 0 end
-local function before(a, b)
-  local ca, cb = class_of(a.trial), class_of(b.trial)
-  if ca ~= cb then return ca < cb end
-  if ca == 2 and a.trial.violation ~= b.trial.violation then return a.trial.violation < b.trial.violation end
-  if ca < 2 and a.trial.costs[1] ~= b.trial.costs[1] then return a.trial.costs[1] < b.trial.costs[1] end
-  return a.trial.id < b.trial.id
-end
-
-function Tpe:tell(trial)
-  local record = self.history:tell(trial)
-  if trial.failed then return end
-  local list, lo, hi = self.ordered, 1, #self.ordered + 1
-  while lo < hi do
-    local middle = (lo + hi) // 2
-    if before(list[middle], record) then lo = middle + 1 else hi = middle end
-  end
-  table.insert(list, lo, record)
-end
+function Tpe:tell(trial) self.history:tell(trial) end
 
 -- The member of `rest` that adds most hypervolume to `chosen`, again and again until n are chosen.
 local function fill_by_volume(chosen, rest, n, reference)
@@ -84,7 +65,7 @@ local function good_of_several(records, n)
 end
 
 local function good_records(self, n)
-  local list, feasible = self.ordered, {}
+  local list, feasible = self.history.ordered, {}
   if #list == 0 or #list[1].trial.costs == 1 then return table.move(list, 1, n, 1, {}) end
   for _, record in ipairs(list) do if record.trial.violation == 0 then feasible[#feasible + 1] = record end end
   local chosen = #feasible > 0 and good_of_several(feasible, math.min(n, #feasible)) or {}
@@ -95,7 +76,7 @@ end
 -- Row numbers of the good and of the others, each in the order of age.
 local function split(self)
   local h, is_good, good, bad = self.history, {}, {}, {}
-  local n = math.min(math.ceil(self.p.gamma * #self.ordered), MOST_GOOD)
+  local n = math.min(math.ceil(self.p.gamma * #self.history.ordered), MOST_GOOD)
   for _, record in ipairs(good_records(self, n)) do is_good[record] = true end
   for _, record in ipairs(h.told) do
     local side = is_good[record] and good or bad
@@ -107,7 +88,9 @@ end
 
 function Tpe:ask()
   local h = self.history
-  if #self.ordered < self.p.initial then return self.space:random(self.rng), "random" end
+  local first = h:initial(self.p.initial, self.rng)
+  if first then return first, "initial" end
+  if #self.history.ordered == 0 then return self.space:random(self.rng), "random" end
   local good, bad = split(self)
   for _ = 1, TRIES do
     local rows = core.tpe(h.rows, good, bad, { candidates = self.p.candidates, prior_weight = self.p.prior_weight,
