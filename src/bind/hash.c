@@ -1,5 +1,5 @@
 /* vega.core.hash: FNV-1a of texts, and the canonical text of an architecture: one line a decision, "name=value", values marked by type.
- * The rules of the text are those of lua/vega/space/domain.lua (domain.canonical); a test holds the two together. */
+ * The rules of the text are those of lua/vega/space/text.lua (text.canonical); a test holds the two together. */
 #include "base/hash.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-local domains = require "vega.space.domain"
+local space_text = require "vega.space.text"
 local space = require "vega.space"
 local strategy = require "vega.strategy"
 
@@ -102,7 +102,7 @@ describe("the driver", function()
     assert.error_matches(function() create(strategy.random, { sede = 1 }) end, "unknown option 'sede'; did you mean 'seed'")
     assert.error_matches(function() create(strategy.random, { space = space.define { name = "void", choices = {} } }) end, "space 'void' is empty")
     local impossible = space.define { name = "impossible", choices = { a = space.bool() }, require = function() return false end }
-    assert.error_matches(function() create(strategy.random, { space = impossible }) end, "appears empty")
+    assert.error_matches(function() create(strategy.random, { space = impossible }) end, "is empty")
     assert.error_matches(function() create(strategy.random, { window = 2 }) end, "window goes with ordered = true")
     assert.error_matches(function() create(strategy.random, { ordered = true, window = 0 }) end, "window must be a whole number >= 1, got 0")
     assert.error_matches(function() create(7) end, "a table with new, ask, tell expected, got number")
@@ -128,7 +128,7 @@ describe("the driver", function()
     local names = { "b", "f", "g", "h", "i", "l", "none", "s" }
     local arch = { b = true, f = 0.1, g = -0.0, h = 1e300, i = -3, l = { 1, "x", 2.5 }, s = "a=b\nc" }
     local lines = {}
-    for _, name in ipairs(names) do if arch[name] ~= nil then lines[#lines + 1] = name .. "=" .. domains.canonical(arch[name]) end end
+    for _, name in ipairs(names) do if arch[name] ~= nil then lines[#lines + 1] = name .. "=" .. space_text.canonical(arch[name]) end end
     local text = table.concat(lines, "\n")
     local hash = require("vega.core").hash
     assert.equal(text, hash.canonical(names, arch))

@@ -40,7 +40,7 @@ end
 local function identity(driver)
   local rules = { driver.params, driver.dedup, driver.window or false }
   if driver.scheduler then rules[4] = { driver.scheduler_name, driver.scheduler_params } end
-  return { objectives = encode { driver.objectives, driver.constraints }, space = encode(driver.space:save()), strategy = driver.name,
+  return { objectives = encode { driver.objectives, driver.constraints }, space = encode(driver.space:signature()), strategy = driver.name,
     ["strategy options"] = encode(rules), seed = tostring(driver.seed) }
 end
 

@@ -1,0 +1,111 @@
+--- What spaces and architectures look like as text: listing, literal, canonical text, hashes.
+local core_hash = require("vega.core").hash
+local condition = require "vega.space.condition"
+local text = require "vega.space.text"
+local util = require "vega.util"
+
+local printing = { methods = {} }
+local methods = printing.methods
+
+local SALT = "second half\n"                                  -- of the 128-bit hash: FNV-1a begun elsewhere
+
+-- Canonical text ----------------------------------------------------------------------------------------------------------------------
+
+-- The cells whose graph stands for them, and the names they hide: all cells when asked for, otherwise those that were declared so.
+local function graph_cells(space, form)
+  local list, hidden = {}, {}
+  for _, name in ipairs(util.sorted_keys(space.cells)) do
+    local cell = space.cells[name]
+    if form == "graph" or cell.canonical == "graph" then
+      list[#list + 1] = name
+      for _, member in ipairs(cell:members()) do hidden[member] = name end
+    end
+  end
+  return list, hidden
+end
+
+local function canonical_with_graphs(space, arch, list, hidden)
+  local lines = {}
+  for _, name in ipairs(space.names) do
+    if arch[name] ~= nil and not hidden[name] then lines[#lines + 1] = name .. "=" .. text.canonical(arch[name]) end
+  end
+  for _, name in ipairs(list) do
+    local cell = space.cells[name]
+    if arch[cell:members()[1]] ~= nil then lines[#lines + 1] = name .. "=g:" .. cell:graph_text(arch) end
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
+
+--- One line a decision, in byte order of the names; equal texts are equal architectures. Tied values are left out: they follow from the others.
+-- With form "graph", or for a cell declared with canonical = "graph", a cell is one line that is the same for isomorphic cells.
+function methods:canonical(arch, form)
+  if next(self.cells) ~= nil then
+    local list, hidden = graph_cells(self, form)
+    if #list > 0 then return canonical_with_graphs(self, arch, list, hidden) end
+  end
+  return core_hash.canonical(self.names, arch)
+end
+
+--- FNV-1a (64 bit) of the canonical text, 16 hexadecimal digits.
+function methods:hash(arch, form)
+  if next(self.cells) == nil then return core_hash.architecture(self.names, arch) end
+  return ("%016x"):format(util.fnv(self:canonical(arch, form)))
+end
+
+--- 32 hexadecimal digits: the hash, and a second one that begins elsewhere. For keys that are stored.
+function methods:hash128(arch, form)
+  local canonical = self:canonical(arch, form)
+  return ("%016x%016x"):format(util.fnv(canonical), util.fnv(SALT .. canonical))
+end
+
+--- An architecture as a Lua table literal, one line a decision; load("return " .. literal)() is the architecture.
+function methods:literal(arch)
+  local lines = {}
+  for _, name in ipairs(util.sorted_keys(arch)) do
+    lines[#lines + 1] = ("  [%q] = %s,"):format(name, text.show(arch[name]))
+    if name:find "^[%a_][%w_]*$" then lines[#lines] = ("  %s,"):format(text.show { [name] = arch[name] }:sub(3, -3)) end
+  end
+  return "{\n" .. table.concat(lines, "\n") .. "\n}"
+end
+
+-- Listing -----------------------------------------------------------------------------------------------------------------------------
+
+--- The condition of a decision or tied value as text, or nil.
+function methods:describe_guard(entry) return entry.guard and condition.describe(entry.guard) or nil end
+
+local function describe_tied(entry)
+  local names = {}
+  for i, source in ipairs(entry.sources) do names[i] = source.name end
+  return ("%s (%s)"):format(entry.what, table.concat(names, ", "))
+end
+
+local function size_line(space)
+  local all = text.size(space.size, space.bits)
+  local line = ("space '%s': %s architectures%s"):format(space.name, all, space.is_estimate and " (estimate)" or "")
+  if not space.size or space.size >= 1 << 53 then line = line:gsub(" architectures", space.finite and (" architectures, log2 %.4f"):format(space.bits) or "%0") end
+  if #space.clauses > 0 and space.finite then
+    local count = space:count()
+    local interval = count.low and (" (95 %%: 2^%.2f to 2^%.2f)"):format(count.low, count.high) or ""
+    line = line .. (", %s allowed by %s%s"):format(text.size(count.size, count.bits), count.method, interval)
+  end
+  return line
+end
+
+--- One decision a line with its domain, size and condition; tied values; clauses; the size of the whole last.
+function methods:describe()
+  local lines = {}
+  for _, d in ipairs(self.decisions) do
+    local guard = self:describe_guard(d)
+    lines[#lines + 1] = ("%s: %s, %s values%s"):format(d.name, d.domain:describe(), text.size(d.domain.size, d.domain.bits), guard and " when " .. guard or "")
+  end
+  for _, entry in ipairs(self.tied) do
+    local guard = self:describe_guard(entry)
+    lines[#lines + 1] = ("%s: %s%s"):format(entry.name, describe_tied(entry), guard and " when " .. guard or "")
+  end
+  for _, clause in ipairs(self.clauses) do lines[#lines + 1] = "clause: " .. clause.name end
+  lines[#lines + 1] = size_line(self)
+  return table.concat(lines, "\n")
+end
+
+return printing
