@@ -146,11 +146,15 @@ local function issue(self, id, suggestion)
   return suggestion
 end
 
-local function issue_new(self, id, arch, hash, origin)
+local function issue_new(self, id, arch, hash, origin, job)
   self.counters.asked = self.counters.asked + 1
   see(self, hash, id)
   local suggestion = issue(self, id, { kind = "new", config = arch, arch = arch, hash = hash, origin = origin or self.name,
     seed = self.dice:seek(self.seed, "trial", id):int(0, math.maxinteger - 1) })
+  if job then
+    suggestion.kind, suggestion.parent, suggestion.fidelity = job.kind, job.parent, { from = job.from or 0, to = job.to, max = self.scheduler.max }
+    self.entries[id].reached = job.from or 0
+  end
   if self.method.on_issued then self.method:on_issued(suggestion) end
   return suggestion
 end
@@ -167,13 +171,13 @@ local function reuse(self, arch, hash)
   teach(self, trial, "reuse", trial.id)
 end
 
-local function new_trial(self)
+local function new_trial(self, job)
   for _ = 1, RETRIES do
     local id = self.next_id
     self.rng:seek(self.seed, "ask", id)
     local arch, hash, origin = propose(self)
     if not arch then return nil, hash end
-    if self.dedup ~= "reuse" or not self.results[hash] then return issue_new(self, take_id(self), arch, hash, origin) end
+    if self.dedup ~= "reuse" or not self.results[hash] then return issue_new(self, take_id(self), arch, hash, origin, job) end
     reuse(self, arch, hash)
   end
   self.rng:seek(self.seed, "ask", self.next_id)
@@ -183,30 +187,29 @@ local function new_trial(self)
     hash = self.space:hash(arch)
   end
   if not arch then return nil, "exhausted" end
-  return issue_new(self, take_id(self), arch, hash, origin or "enumeration")
+  return issue_new(self, take_id(self), arch, hash, origin or "enumeration", job)
 end
 
--- What a scheduler wants done, as a suggestion.
+local function resume(self, job)
+  local entry = self.entries[job.id]
+  local first = entry.suggestion
+  self.counters.resumed = self.counters.resumed + 1
+  return issue(self, job.id, { kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
+    origin = self.scheduler_name, fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to, max = self.scheduler.max } })
+end
+
+-- An architecture of the scheduler's own.
+local function issue_given(self, job)
+  local arch, message = self.space:check(job.arch)
+  if not arch then error(("scheduler '%s' asked for an architecture that is not allowed: %s"):format(self.scheduler_name, message), 0) end
+  return issue_new(self, take_id(self), arch, self.space:hash(arch), self.scheduler_name, job)
+end
+
+-- What a scheduler wants done, as a suggestion; nil and why not when the strategy has none.
 local function carry_out(self, job)
-  local suggestion, status
-  if job.kind == "resume" then
-    local entry = self.entries[job.id]
-    local first = entry.suggestion
-    suggestion = issue(self, job.id, { kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
-      origin = self.scheduler_name, fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to } })
-    self.counters.resumed = self.counters.resumed + 1
-  elseif job.arch then
-    local arch, message = self.space:check(job.arch)
-    if not arch then error(("scheduler '%s' asked for an architecture that is not allowed: %s"):format(self.scheduler_name, message), 0) end
-    suggestion = issue_new(self, take_id(self), arch, self.space:hash(arch), self.scheduler_name)
-    suggestion.kind, suggestion.parent, suggestion.fidelity = job.kind, job.parent, { from = job.from or 0, to = job.to }
-    self.entries[suggestion.id].reached = job.from or 0
-  else
-    suggestion, status = new_trial(self)
-    if not suggestion then return nil, status end
-    suggestion.fidelity = { from = 0, to = job.to }
-  end
-  suggestion.fidelity.max = self.scheduler.max
+  local perform = job.kind == "resume" and resume or job.arch and issue_given or new_trial
+  local suggestion, status = perform(self, job)
+  if not suggestion then return nil, status end
   self.entries[suggestion.id].task = job
   self.scheduler:started(job, suggestion)
   return suggestion

@@ -15,6 +15,11 @@ contract(describe, it, "asha, stopping", function() return scheduler.asha { mode
 contract(describe, it, "asha, three brackets", function() return scheduler.asha { brackets = 3 } end)
 contract(describe, it, "median", function() return scheduler.median { max = 9, grace = 2 } end)
 contract(describe, it, "percentile", function() return scheduler.percentile { max = 9, grace = 2 } end)
+contract(describe, it, "bohb", function() return scheduler.bohb { max = 9 } end)
+contract(describe, it, "dehb", function() return scheduler.dehb { max = 9 } end)
+contract(describe, it, "dehb, two rounds", function() return scheduler.dehb { max = 9, rounds = 2 } end)
+contract(describe, it, "pbt", function() return scheduler.pbt { max = 9, interval = 2 } end)
+contract(describe, it, "pbt, synchronous", function() return scheduler.pbt { max = 9, interval = 2, synchronous = true } end)
 
 local function configs_at(driver, step)
   local list = {}

@@ -34,16 +34,14 @@ end
 
 function PerRung:ask()
   local random = self.random
-  if random >= 1 or random > 0 and self.rng:uniform() < random then
-    self.asked = nil
-    return self.space:random(self.rng), "random"
-  end
-  self.asked = wisest(self) or instance(self, self.lowest).method
-  return self.asked:ask()
+  if random >= 1 or random > 0 and self.rng:uniform() < random then return self.space:random(self.rng), "random" end
+  return (wisest(self) or instance(self, self.lowest).method):ask()
 end
 
+-- Pending is a matter of the instance that will be told, whichever was asked.
 function PerRung:on_issued(suggestion)
-  if self.asked and self.asked.on_issued then self.asked:on_issued(suggestion) end
+  local method = instance(self, suggestion.fidelity.to).method
+  if method.on_issued then method:on_issued(suggestion) end
 end
 
 function PerRung:tell(trial)
