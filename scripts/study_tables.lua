@@ -88,7 +88,7 @@ local function run_cell(o, label, seeds)
       problem = problem or assert(entry.make())
       local ok, run = xpcall(run_once, function(e) return tostring(e) end, entry, problem, label, seed, o)
       if not ok and run:match "interrupted!%s*$" then error(run, 0) end
-      if not ok then run = { seed = seed, failed = run } end
+      if not ok then run = { seed = seed, failed = (run:gsub("^[^\n:]+:%d+: ", "")) } end
       run.problem, run.strategy, run.code = entry.name, label, code
       results.append(o.out, run)
       if run.stopped or run.failed then return end
@@ -161,7 +161,10 @@ local function study(o)
     end
     table.insert(by_name[name].cells, { strategy = cell.label, runs = (runs_of(o, cell)) })
   end
-  for _, part in ipairs(parts) do part.rows = present.rows(part.entry, part.cells) end
+  for _, part in ipairs(parts) do
+    part.rows, part.trials = present.rows(part.entry, part.cells), o.budget > 0 and o.budget or type(part.entry.budget) == "table" and part.entry.budget.trials or nil
+    part.known = o.budget == 0 and part.entry.known or nil
+  end
   present.write(o.out, parts, "vega-lua " .. table.concat(arg, " ", 0))
   print(o.out .. "/study.html")
 end

@@ -10,6 +10,7 @@
 -- A problem is one file of lua/vega/problem/, which returns a function that makes it.
 local pareto = require("vega.core").pareto
 local objective = require "vega.objective"
+local plugin = require "vega.plugin"
 local util = require "vega.util"
 local walk = require "vega.table.walk"
 
@@ -76,12 +77,11 @@ end
 --- A number in [0, 1) that is a pure function of an integer: what the synthetic landscapes are made of.
 function problem.hash(key) return (splitmix64(key) >> 11) * 2.0 ^ -53 end
 
+--- Names of all problems, sorted.
+function problem.names() return plugin.names "vega.problem" end
+
 return setmetatable(problem, { __index = function(_, name)
   local path = "vega.problem." .. tostring(name)
-  local source, looked = package.searchpath(path, package.path)
-  if not source then
-    local near = util.nearest(tostring(name), { "bnh", "branin", "counting_ones", "curves", "dtlz2", "hartmann6", "micro", "rosenbrock", "tnk", "zdt" })
-    error(("problem '%s' is not found%s%s"):format(tostring(name), near and ("; did you mean '%s'?"):format(near) or "", looked), 2)
-  end
+  if not package.searchpath(path, package.path) then error(util.unknown("vega.problem", "name", name, problem.names()), 2) end
   return require(path)
 end })

@@ -14,9 +14,10 @@
 -- Rows of the same architecture and fidelity are repeats (seeds). Two ways to say that columns are not what they seem:
 --    values = { acc = vega.table.repeats { "acc_1", "acc_2" } }                    repeats side by side
 --    values = { acc = vega.table.at { [12] = "acc_e12", [200] = "acc_e200" } }     fidelities side by side (fidelity = { name = "epochs" })
--- Known benchmarks are files of lua/vega/table/: vega.table.nas_bench_201 "cifar10", vega.table.nas_bench_macro(), vega.table.lcbench(3945).
+-- Known benchmarks are files of lua/vega/table/known/: vega.table.nas_bench_201 "cifar10", vega.table.nas_bench_macro(), vega.table.lcbench(3945).
 local frame = require "vega.table.frame"
 local index = require "vega.table.index"
+local plugin = require "vega.plugin"
 local util = require "vega.util"
 local walk = require "vega.table.walk"
 
@@ -229,10 +230,13 @@ function module.repeats(names) return setmetatable(names, Repeats) end
 --- Columns that hold one value at several fidelities: { [12] = "acc_e12", [200] = "acc_e200" }.
 function module.at(columns) return setmetatable(columns, At) end
 
+--- Names of the known benchmarks, sorted.
+function module.names() return plugin.names "vega.table.known" end
+
 local function check(o)
   util.check_options("table", o, OPTIONS, 3)
   for _, name in ipairs { "space", "objectives" } do
-    if type(o[name]) ~= "table" then error(("table: option '%s' must be a table, got %s"):format(name, type(o[name])), 4) end
+    if type(o[name]) ~= "table" then error(("table: option '%s' must be a table, got %s"):format(name, type(o[name])), 3) end
   end
   local full = {}
   for key, value in pairs(o) do full[key] = value end
@@ -240,7 +244,7 @@ local function check(o)
   for key, choices in pairs { repeats = { "mean", "draw" }, lookup = { "exact", "nearest" } } do
     full[key] = o[key] or choices[1]
     if full[key] ~= choices[1] and full[key] ~= choices[2] then
-      error(("table '%s': %s is '%s' or '%s', got '%s'"):format(full.name, key, choices[1], choices[2], tostring(o[key])), 4)
+      error(("table '%s': %s is '%s' or '%s', got '%s'"):format(full.name, key, choices[1], choices[2], tostring(o[key])), 3)
     end
   end
   return full
@@ -252,15 +256,15 @@ local function new(options)
   local ok, result = xpcall(build, function(e) return getmetatable(e) == frame.Failure and e or debug.traceback(e, 2) end, o)
   if ok then return result end
   if getmetatable(result) ~= frame.Failure then error(result, 0) end
-  if result.code == "EARG" then error(result.message, 3) end
+  if result.code == "EARG" then error(result.message, 2) end
   return nil, result.message, result.code
 end
 
 return setmetatable(module, {
   __call = function(_, options) return new(options) end,
   __index = function(_, name)
-    local path = "vega.table." .. tostring(name)
-    if not package.searchpath(path, package.path) then error(("table '%s' is not found: no file lua/vega/table/%s.lua"):format(name, name), 2) end
+    local path = "vega.table.known." .. tostring(name)
+    if not package.searchpath(path, package.path) then error(util.unknown("vega.table", "name", name, module.names()), 2) end
     return require(path)
   end,
 })

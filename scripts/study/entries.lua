@@ -6,16 +6,10 @@ local util = require "vega.util"
 
 local entries = {}
 
-local function folder(kind)
-  local path = package.searchpath("vega." .. kind, package.path)
-  return path and path:gsub("%.lua$", "")
-end
-
 local function names(kind)
-  local list, where = {}, folder(kind)
-  local output = where and core.sys.run { "ls", where } or ""
-  for name in output:gmatch "([%w_]+)%.lua" do
-    if pcall(function() return vega[kind][name].class.new end) then list[#list + 1] = name end          -- a file may hold what several share
+  local list = {}
+  for _, name in ipairs(vega[kind].names()) do
+    if pcall(function() return vega[kind][name] end) then list[#list + 1] = name end          -- a file may hold what several share
   end
   return list
 end
@@ -60,7 +54,7 @@ function entries.all(entry)
 end
 
 local function source(kind, name)
-  local file = assert(io.open(("%s/%s.lua"):format(folder(kind), name), "r"))
+  local file = assert(io.open(assert(package.searchpath(("vega.%s.%s"):format(kind, name), package.path)), "r"))
   local text = file:read "a"
   file:close()
   return text

@@ -53,8 +53,8 @@ end
 
 local function number(v) return v and ("%.5g"):format(v) or "" end
 
-local function cells_of(row, entry)
-  local function show(v) return entry.censored and v > 1000 and "> 1000" or number(v) end
+local function cells_of(row, entry, trials)
+  local function show(v) return entry.censored and v > trials and "> " .. trials or number(v) end
   return { row.strategy, show(row.median), ("%s to %s"):format(show(row.q1), show(row.q3)), entry.censored and "" or number(row.mean),
     row.beats_random and ("%.0f %%"):format(100 * row.beats_random) or "", tostring(row.n),
     row.stopped and ("%d ended by the time limit, after %.0f trials on average"):format(row.stopped, row.mean_trials) or "" }
@@ -72,11 +72,15 @@ local function lines_of(study)
   for _, part in ipairs(study) do
     local title = ("%s: %s, %s is better"):format(part.entry.name, part.entry.metric, part.entry.goal == "min" and "less" or "more")
     for i, row in ipairs(part.rows) do
-      local cells = cells_of(row, part.entry)
+      local cells = cells_of(row, part.entry, part.trials)
       table.insert(cells, 1, i == 1 and title or "")
       lines[#lines + 1] = cells
     end
-    for _, known in ipairs(#part.rows > 0 and part.entry.known or {}) do
+    for _, cell in ipairs(part.cells) do
+      local last = cell.runs[#cell.runs]
+      if last and last.failed then lines[#lines + 1] = { "", cell.strategy, "", "", "", "", "0", "cannot: " .. last.failed:match "[^\n]*" } end
+    end
+    for _, known in ipairs(#part.rows > 0 and part.known or {}) do
       local cells = known_cells(known)
       table.insert(cells, 1, "")
       lines[#lines + 1] = cells
@@ -119,7 +123,7 @@ local function page(study, image, command)
   return table.concat(out)
 end
 
---- Writes table.md, table.json, plot.svg and study.html. study: { { entry =, rows = } .. }
+--- Writes table.md, table.json, plot.svg and study.html. study: { { entry =, cells =, rows =, trials =, known = } .. }
 function present.write(out, study, command)
   local all = {}
   for _, part in ipairs(study) do table.move(part.rows, 1, #part.rows, #all + 1, all) end

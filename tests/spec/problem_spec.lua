@@ -198,7 +198,7 @@ describe("problems with known answers", function()
   end)
 
   it("an unknown one is refused with the nearest", function()
-    assert.error_matches(function() return problem.brannin end, "problem 'brannin' is not found; did you mean 'branin'")
+    assert.error_matches(function() return problem.brannin end, "vega.problem: unknown name 'brannin'; did you mean 'branin'")
     assert.error_matches(function() problem.zdt(1):best() end, "several objectives")
   end)
 end)

@@ -57,12 +57,12 @@ function frame.from_rows(list, source)
   return new(source, #list, columns)
 end
 
---- Columns given as they are: { name = list }.
-function frame.from_columns(columns, source)
+--- Columns given as they are: { name = list }; a file's are wrong data, a script's are its own mistake.
+function frame.from_columns(columns, source, code)
   local count
   for _, name in ipairs(util.sorted_keys(columns)) do
     count = count or #columns[name]
-    if #columns[name] ~= count then fail("EARG", "%s: column '%s' has %d values, the others %d", source, name, #columns[name], count) end
+    if #columns[name] ~= count then fail(code or "EARG", "%s: column '%s' has %d values, the others %d", source, name, #columns[name], count) end
   end
   return new(source, count or 0, columns)
 end
@@ -78,7 +78,7 @@ local function from_json(path)
     for _, name in ipairs(util.sorted_keys(value)) do
       if type(value[name]) ~= "table" then fail("EFORMAT", "table %s: column '%s': a list expected, got %s", path, name, type(value[name])) end
     end
-    return frame.from_columns(value, "table " .. path)
+    return frame.from_columns(value, "table " .. path, "EFORMAT")
   end
   return frame.from_rows(value, "table " .. path)
 end

@@ -7,6 +7,7 @@
 -- Seconds of training were published for 1,000 of the cells; for the others they are predicted from the counts of the five operations, which
 -- explains 99.5 % of the variance of the measured ones.
 local core = require "vega.core"
+local shared = require "vega.table.shared"
 local space = require "vega.space"
 
 local DATA = { cifar10 = { "c10", "cifar10" }, cifar100 = { "c100", "cifar100" }, ["imagenet16-120"] = { "in16", "ImageNet16-120" } }
@@ -14,7 +15,11 @@ local OPS = { ["0"] = "none", ["1"] = "skip_connect", ["2"] = "nor_conv_1x1", ["
 local EDGES = { "edge_0_1", "edge_0_2", "edge_1_2", "edge_0_3", "edge_1_3", "edge_2_3" }
 local KINDS = 5
 
-local function folder() return (os.getenv "VEGA_SHARED" or "../shared") .. "/data/nas-bench-201/" end
+local function read(name, text)
+  local path, message, code = shared("nas-bench-201/" .. name)
+  if not path then return nil, message, code end
+  return core.csv.read(path, text)
+end
 
 local function counts_of(ops)
   local n = { 0, 0, 0, 0, 0 }
@@ -83,9 +88,9 @@ return function(dataset, options)
   local names, epochs = DATA[dataset or "cifar10"], options and options.epochs
   if not names then error(require("vega.util").unknown("nas_bench_201", "data set", dataset, { "cifar10", "cifar100", "imagenet16-120" }), 2) end
   if epochs and epochs ~= 12 and epochs ~= 200 then error(("nas_bench_201: epochs is 12 or 200, got %s"):format(tostring(epochs)), 2) end
-  local cells, message, code = core.csv.read(folder() .. "nasbench201.csv.gz", { ops = true })
-  if not cells then return nil, message .. " ($VEGA_SHARED names the folder of the shared data)", code end
-  local times, why, kind = core.csv.read(folder() .. "nasbench201_times_1000.csv.gz")
+  local cells, message, code = read("nasbench201.csv.gz", { ops = true })
+  if not cells then return nil, message, code end
+  local times, why, kind = read "nasbench201_times_1000.csv.gz"
   if not times then return nil, why, kind end
   local columns, p = cells.columns, names[1]
   for _, e in ipairs { 12, 200 } do columns["seconds_" .. e] = seconds_column(times, columns.ops, names[2], e) end

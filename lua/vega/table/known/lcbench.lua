@@ -5,6 +5,7 @@
 --
 -- values: accuracy (validation, %), test_balanced_accuracy, cross_entropy (validation), seconds. The space is the continuous one the configurations were
 -- drawn from; a configuration that is not among them is answered by the nearest one.
+local shared = require "vega.table.shared"
 local space = require "vega.space"
 
 local TASKS = { 3945, 7593, 34539, 126025, 167104, 167149, 168868, 189862 }
@@ -13,8 +14,10 @@ return function(task)
   local known = false
   for _, t in ipairs(TASKS) do known = known or t == task end
   if not known then error(("lcbench: task %s is not one of %s"):format(tostring(task), table.concat(TASKS, ", ")), 2) end
-  local folder = (os.getenv "VEGA_SHARED" or "../shared") .. "/data/hpo-lcbench-surrogate/"
-  return require "vega.table" { name = "lcbench/" .. task, file = folder .. "results.csv.gz", join = { file = folder .. "configs.csv.gz", on = "config" },
+  local results, message, code = shared "hpo-lcbench-surrogate/results.csv.gz"
+  local configs = shared "hpo-lcbench-surrogate/configs.csv.gz"
+  if not (results and configs) then return nil, message, code end
+  return require "vega.table" { name = "lcbench/" .. task, file = results, join = { file = configs, on = "config" },
     where = { task = task }, lookup = "nearest",
     space = { batch_size = space.int(16, 512, { log = true }), learning_rate = space.float(1e-4, 0.1, { log = true }), momentum = space.float(0.1, 0.99),
       weight_decay = space.float(1e-5, 0.1), num_layers = space.int(1, 5), max_units = space.int(64, 1024, { log = true }), max_dropout = space.float(0, 1) },

@@ -3,6 +3,7 @@
 --    local bench = assert(vega.table.nas_bench_macro())       -- { repeats = "draw" }: one of the three trainings, by the trial's seed
 --
 -- values: accuracy (test, %; the mean of the three), params, macs. The space has a decision a layer, layer_1 .. layer_8.
+local shared = require "vega.table.shared"
 local space = require "vega.space"
 
 local LAYERS = { ["0"] = "identity", ["1"] = "mb3_k3", ["2"] = "mb6_k5" }         -- mbEXPANSION_kKERNEL
@@ -19,8 +20,8 @@ local function read_arch(row)
 end
 
 return function(options)
-  local read = require "vega.table"
-  return read { name = "nas-bench-macro", file = (os.getenv "VEGA_SHARED" or "../shared") .. "/data/nas-bench-macro/nasbench_macro_cifar10.csv.gz",
-    text = { "arch" }, space = space.define { name = "nas_bench_macro", choices = layers }, arch = read_arch, repeats = options and options.repeats,
+  local read, path, message, code = require "vega.table", shared "nas-bench-macro/nasbench_macro_cifar10.csv.gz"
+  if not path then return nil, message, code end
+  return read { name = "nas-bench-macro", file = path, text = { "arch" }, space = space.define { name = "nas_bench_macro", choices = layers }, arch = read_arch, repeats = options and options.repeats,
     objectives = { accuracy = "max" }, values = { accuracy = read.repeats { "acc_1", "acc_2", "acc_3" }, params = "params", macs = "flops" } }
 end
