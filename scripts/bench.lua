@@ -5,7 +5,7 @@
 --    vega-lua scripts/bench.lua compare --workload resnet20 --precision f32 [--pairs 5]
 --    vega-lua scripts/bench.lua agree                        the same loss as the peer from the same weights
 --    vega-lua scripts/bench.lua startup
---    vega-lua scripts/bench.lua ask --strategies random,tpe --counts 100,1000,10000 --limit 60      what the searchers cost (bench_ask.lua)
+--    vega-lua scripts/bench.lua ask --strategies random,tpe --counts 100,1000,10000 --limit 60      what searchers cost (bench_ask.lua)
 --
 -- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
 -- program torch_nas.py ($VEGA_SHARED/peers, run by $VEGA_PEER_PYTHON) and ends with one JSON line; ratios above 1 are in our favour.
@@ -17,8 +17,8 @@ local workloads = dofile(here .. "/workloads.lua")
 local json, sys = core.json, core.sys
 
 local INPUT, CLASSES = { 32, 32, 3 }, 10
-local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5, strategies = "", counts = "100,1000,10000",
-  limit = 60 }
+local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5,
+  strategies = "", counts = "100,1000,10000", limit = 60 }
 
 local function fail(message, ...)
   io.stderr:write("bench: ", message:format(...), "\n")

@@ -36,7 +36,8 @@ local function options(from)
       fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
     end
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
-    o[key] = type(DEFAULTS[key]) == "number" and (math.tointeger(arg[i + 1]) or fail("%s wants a whole number, got %s", arg[i], arg[i + 1])) or arg[i + 1]
+    o[key] = arg[i + 1]
+    if type(DEFAULTS[key]) == "number" then o[key] = math.tointeger(arg[i + 1]) or fail("%s wants a whole number, got %s", arg[i], arg[i + 1]) end
   end
   return o
 end
@@ -76,7 +77,8 @@ local function run_once(entry, problem, label, seed, o)
       late = os.clock() - began > o.limit
       return late or entry.on_tell and values and entry.on_tell(run, suggestion, values, problem)
     end }
-  return { seed = seed, score = entry.score(run, problem), trials = run.told, seconds = os.clock() - began, stopped = late or nil, simulated_s = run.now }
+  return { seed = seed, score = entry.score(run, problem), trials = run.told, seconds = os.clock() - began, simulated_s = run.now,
+    stopped = late or nil }
 end
 
 local function run_cell(o, label, seeds)
@@ -115,14 +117,15 @@ end
 local function plan(o)
   local cells = {}
   for _, entry in ipairs(chosen_problems(o)) do
-    for _, label in ipairs(#o.strategies > 0 and words(o.strategies) or entries.all(entry)) do cells[#cells + 1] = { entry = entry, label = label } end
+    local labels = #o.strategies > 0 and words(o.strategies) or entries.all(entry)
+    for _, label in ipairs(labels) do cells[#cells + 1] = { entry = entry, label = label } end
   end
   return cells
 end
 
 local function start(o, cell)
-  return assert(core.sys.start { arg[-1], arg[0], "cell", cell.label, tostring(seeds_of(o, cell.entry)), "--problems", cell.entry.name, "--budget", tostring(o.budget),
-    "--limit", tostring(o.limit), "--out", o.out })
+  return assert(core.sys.start { arg[-1], arg[0], "cell", cell.label, tostring(seeds_of(o, cell.entry)), "--problems", cell.entry.name,
+    "--budget", tostring(o.budget), "--limit", tostring(o.limit), "--out", o.out })
 end
 
 local function finish_one(o, running, total)
@@ -162,7 +165,9 @@ local function study(o)
     table.insert(by_name[name].cells, { strategy = cell.label, runs = (runs_of(o, cell)) })
   end
   for _, part in ipairs(parts) do
-    part.rows, part.trials = present.rows(part.entry, part.cells), o.budget > 0 and o.budget or type(part.entry.budget) == "table" and part.entry.budget.trials or nil
+    local budget = part.entry.budget
+    part.rows = present.rows(part.entry, part.cells)
+    part.trials = o.budget > 0 and o.budget or type(budget) == "table" and budget.trials or nil
     part.known = o.budget == 0 and part.entry.known or nil
   end
   present.write(o.out, parts, "vega-lua " .. table.concat(arg, " ", 0))

@@ -1,7 +1,8 @@
 --- Objectives that are looked up instead of trained: a CSV or JSON table with simulated training time, repeats and fidelities.
 --
 --    local bench = assert(vega.table {
---      file = "runs.csv",                               -- .csv, .csv.gz, .json; or rows = { { depth = 2, acc = 0.7 }, ... }, or columns = { acc = { 0.7 } }
+--      file = "runs.csv",                               -- .csv, .csv.gz, .json; or rows = { { depth = 2, acc = 0.7 }, ... },
+--                                                       -- or columns = { depth = { 2, ... }, acc = { 0.7, ... } }
 --      space = { "depth", "optimiser", lr = vega.space.float(1e-4, 1, { log = true }) },      -- columns that are decisions
 --      objectives = { acc = "max" },
 --      fidelity = "epoch",                              -- a column: the same architecture at several fidelities
@@ -21,8 +22,8 @@ local plugin = require "vega.plugin"
 local util = require "vega.util"
 local walk = require "vega.table.walk"
 
-local OPTIONS = { name = true, file = true, rows = true, columns = true, text = true, where = true, join = true, space = true, arch = true, objectives = true,
-  scores = true, values = true, fidelity = true, seconds = true, repeats = true, lookup = true }
+local OPTIONS = { name = true, file = true, rows = true, columns = true, text = true, where = true, join = true, space = true, arch = true,
+  objectives = true, scores = true, values = true, fidelity = true, seconds = true, repeats = true, lookup = true }
 
 local fail = frame.fail
 local Repeats, At, Table = {}, {}, {}
@@ -54,7 +55,9 @@ local function compile_value(f, spec, name)
   local names = meta == Repeats and spec or { spec }
   local lists = {}
   for i, column in ipairs(names) do
-    if type(column) ~= "string" then fail("EARG", "value '%s': the name of a column, repeats { ... } or at { ... } expected, got a %s", name, type(column)) end
+    if type(column) ~= "string" then
+      fail("EARG", "value '%s': the name of a column, repeats { ... } or at { ... } expected, got a %s", name, type(column))
+    end
     lists[i] = f:numbers(column)
   end
   return { any = lists }
@@ -98,9 +101,10 @@ end
 
 local function build(o)
   local f = open(o)
-  local self = setmetatable({ name = o.name, objectives = o.objectives, goals = {}, repeats = o.repeats, lookup = o.lookup, spent_s = 0.0, known = {} }, Table)
+  local self = setmetatable({ name = o.name, objectives = o.objectives, goals = {}, repeats = o.repeats, spent_s = 0.0, known = {} }, Table)
   for _, goals in ipairs { o.scores or {}, o.objectives } do for name, goal in pairs(goals) do self.goals[name] = goal end end
-  self.space = index.space(f, o.space, o.lookup, o.name, function(arch) return not self.by_text or self.by_text[self.space:canonical(arch)] ~= nil end)
+  local function is_there(arch) return not self.by_text or self.by_text[self.space:canonical(arch)] ~= nil end      -- all is, until it is read
+  self.space = index.space(f, o.space, o.lookup, o.name, is_there)
   self.values = compile_values(f, o)
   local level_of
   self.levels, level_of = find_levels(f, o, self.values)
@@ -168,7 +172,10 @@ end
 -- @return values | nil, message, "EARG"
 function Table:evaluate(arch, trial, fidelity)
   local member, seed = find(self, arch), trial and trial.seed or 0
-  if not member then return nil, ("table '%s' has no such architecture: %s"):format(self.name, (self.space:canonical(arch):gsub("\n", ", "))), "EARG" end
+  if not member then
+    local text = self.space:canonical(arch):gsub("\n", ", ")
+    return nil, ("table '%s' has no such architecture: %s"):format(self.name, text), "EARG"
+  end
   local values, message, code
   if self.fidelity then
     local function look(step) return values_at(self, member, step, seed) end

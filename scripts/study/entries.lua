@@ -64,7 +64,8 @@ end
 function entries.code(label, entry, budget)
   local name, _, scheduler = parse(label)
   local options = core.json.encode(entry.options and entry.options[name] or {})
-  return ("%016x"):format(util.fnv(table.concat({ source("strategy", name), scheduler and source("scheduler", scheduler) or "", options, tostring(budget or "") }, "\0")))
+  local parts = { source("strategy", name), scheduler and source("scheduler", scheduler) or "", options, tostring(budget or "") }
+  return ("%016x"):format(util.fnv(table.concat(parts, "\0")))
 end
 
 return entries

@@ -108,18 +108,22 @@ local function picture(study)
 end
 
 local STYLE = [[body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1160px;margin:2em auto;padding:0 1em}svg{max-width:100%;height:auto}
-table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:left}pre{background:#f6f6f6;padding:.6em}]]
+table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:left}
+pre{background:#f6f6f6;padding:.6em}]]
+
+local INTRODUCTION = [[<h1>Strategies compared at equal budget</h1><p>A line reaches from the lower to the upper quartile over the runs, the dot
+is the median, the dashed line the median of random search. The best is on top. &ldquo;Beats random&rdquo; is the share of pairs of runs in which the
+strategy is better (50 %: no difference).</p>]]
 
 local function page(study, image, command)
-  local out = { ('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Strategies compared</title><style>%s</style></head><body>'):format(STYLE),
-    "<h1>Strategies compared at equal budget</h1><p>A line reaches from the lower to the upper quartile over the runs, the dot is the median, the dashed line ",
-    "the median of random search. The best is on top. &ldquo;Beats random&rdquo; is the share of pairs of runs in which the strategy is better (50 %: no difference).</p>",
-    image, "<table><tr><th>", table.concat(HEAD, "</th><th>"), "</th></tr>\n" }
+  local out = { '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Strategies compared</title><style>', STYLE,
+    "</style></head><body>", INTRODUCTION, image, "<table><tr><th>", table.concat(HEAD, "</th><th>"), "</th></tr>\n" }
   for _, cells in ipairs(lines_of(study)) do
     for i, text in ipairs(cells) do cells[i] = svg.escape(text) end
     out[#out + 1] = "<tr><td>" .. table.concat(cells, "</td><td>") .. "</td></tr>\n"
   end
-  out[#out + 1] = ("</table><h2>How to run it again</h2><pre>%s</pre><p>Finished runs are kept beside this page and are not run again.</p></body></html>\n"):format(svg.escape(command))
+  out[#out + 1] = ("</table><h2>How to run it again</h2><pre>%s</pre>"):format(svg.escape(command))
+  out[#out + 1] = "<p>Finished runs are kept beside this page and are not run again.</p></body></html>\n"
   return table.concat(out)
 end
 

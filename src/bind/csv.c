@@ -39,8 +39,8 @@ static vg_csv_kind wanted_kind(lua_State *L, const vg_csv *csv, size_t c) {
   return as_text ? VG_CSV_TEXT : csv->kind[c];
 }
 
-/* read(path [, text]) -> { rows =, names = { .. }, kinds = { name -> "integer" | "real" | "text" }, columns = { name -> { .. } } } | nil, message, code
- * text: a set of names to keep as text. An empty field of a number column is nil. */
+/* read(path [, text]) -> { rows =, names = { .. }, kinds = { name -> "integer" | "real" | "text" }, columns = { name -> { .. } } }
+ * or nil, message, code.  text: a set of names to keep as text. An empty field of a number column is nil. */
 static int l_read(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_settop(L, 2);

@@ -27,7 +27,8 @@ static vg_status unpack(char **out, size_t *length, const char *path, uint64_t l
     int got = gzread(f, text + n, (unsigned)(room - n - 1 < 1u << 30 ? room - n - 1 : 1u << 30));
     int code = Z_OK;
     const char *why = gzerror(f, &code);
-    if (got < 0 || code != Z_OK) VG_GOTO(vg_fail(got < 0 && code == Z_ERRNO ? VG_EIO : VG_EFORMAT, "%s: %s", path, code == Z_ERRNO ? strerror(errno) : why));
+    if (code == Z_ERRNO) VG_GOTO(vg_fail(VG_EIO, "%s: %s", path, strerror(errno)));
+    if (got < 0 || code != Z_OK) VG_GOTO(vg_fail(VG_EFORMAT, "%s: %s", path, why));
     if (got == 0) break;
     n += (size_t)got;
     if (n > limit) VG_GOTO(vg_fail(VG_EFORMAT, "%s: more than %llu bytes", path, (unsigned long long)limit));
@@ -120,7 +121,9 @@ static vg_status check_names(const vg_csv *csv, const char *path) {
     const char *name = vg_csv_field(csv, 0, i);
     if (!*name) return vg_fail(VG_EFORMAT, "%s: column %zu has no name", path, i + 1);
     for (size_t k = 0; k < i; k++) {
-      if (strcmp(name, vg_csv_field(csv, 0, k)) == 0) return vg_fail(VG_EFORMAT, "%s: columns %zu and %zu are both named '%.80s'", path, k + 1, i + 1, name);
+      if (strcmp(name, vg_csv_field(csv, 0, k)) == 0) {
+        return vg_fail(VG_EFORMAT, "%s: columns %zu and %zu are both named '%.80s'", path, k + 1, i + 1, name);
+      }
     }
   }
   return VG_OK;
@@ -142,7 +145,8 @@ static vg_status parse(reader *r) {
       csv->n_columns = n;
       VG_TRY(check_names(csv, r->path));
     } else if (n != csv->n_columns) {
-      return vg_fail(VG_EFORMAT, "%s: row %zu (line %zu) has %zu fields, the header names %zu columns", r->path, csv->n_rows + 1, at, n, csv->n_columns);
+      return vg_fail(VG_EFORMAT, "%s: row %zu (line %zu) has %zu fields, the header names %zu columns", r->path, csv->n_rows + 1, at, n,
+                     csv->n_columns);
     } else {
       csv->n_rows++;
     }

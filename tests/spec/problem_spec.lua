@@ -16,7 +16,9 @@ describe("problems with known answers", function()
   it("Branin", function()
     local p = problem.branin()
     near(55.602112642, p:evaluate({ x1 = 0.0, x2 = 0.0 }).value, 1e-9)
-    for _, at in ipairs { { math.pi, 2.275 }, { -math.pi, 12.275 }, { 9.42478, 2.475 } } do near(0, p:regret(p:evaluate { x1 = at[1], x2 = at[2] }), 1e-9) end
+    for _, at in ipairs { { math.pi, 2.275 }, { -math.pi, 12.275 }, { 9.42478, 2.475 } } do
+      near(0, p:regret(p:evaluate { x1 = at[1], x2 = at[2] }), 1e-9)
+    end
     local value, at = p:best()
     near(0.39788735773, value, 1e-11)
     near(value, p:evaluate(at).value, 1e-15)

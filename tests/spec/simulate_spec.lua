@@ -51,7 +51,8 @@ describe("simulate", function()
   end)
 
   it("ends when it is told to and when nothing is left", function()
-    local run = simulate { problem = problem.branin(), strategy = strategy.random {}, budget = { trials = 50 }, seed = 2, on_tell = function(r) return r.told == 7 end }
+    local run = simulate { problem = problem.branin(), strategy = strategy.random {}, budget = { trials = 50 }, seed = 2,
+      on_tell = function(r) return r.told == 7 end }
     assert.equal(7, run.told)
     local small = problem.define { name = "two", space = space.define { name = "two", choices = { n = space.int(1, 2) } }, objectives = { v = "min" },
       values = function(arch) return { v = arch.n } end }
@@ -74,8 +75,8 @@ describe("simulate", function()
   it("gives the same run for the same seed, and another otherwise", function()
     local function trace(seed)
       local list = {}
-      simulate { problem = problem.hartmann6(), strategy = strategy.aging { population = 5, tournament = 2 }, budget = { trials = 30 }, workers = 3, seed = seed,
-        on_tell = function(_, _, values) list[#list + 1] = values.value end }
+      simulate { problem = problem.hartmann6(), strategy = strategy.aging { population = 5, tournament = 2 }, budget = { trials = 30 }, workers = 3,
+        seed = seed, on_tell = function(_, _, values) list[#list + 1] = values.value end }
       return list
     end
     assert.same(trace(1), trace(1))
@@ -114,9 +115,9 @@ describe("simulate", function()
   end)
 
   it("names what is missing or unknown", function()
-    assert.error_matches(function() simulate { problem = problem.branin(), strategy = strategy.random {} } end, "simulate: option 'budget' is missing")
-    assert.error_matches(function() simulate { problem = problem.branin(), strategy = strategy.random {}, budget = { trails = 3 } } end,
-      "unknown option 'trails'; did you mean 'trials'")
-    assert.error_matches(function() simulate { problem = problem.branin(), strategy = strategy.random {}, budget = {} } end, "budget needs trials or seconds")
+    local branin, random = problem.branin(), strategy.random {}
+    assert.error_matches(function() simulate { problem = branin, strategy = random } end, "simulate: option 'budget' is missing")
+    assert.error_matches(function() simulate { problem = branin, strategy = random, budget = { trails = 3 } } end, "'trails'; did you mean 'trials'")
+    assert.error_matches(function() simulate { problem = branin, strategy = random, budget = {} } end, "budget needs trials or seconds")
   end)
 end)

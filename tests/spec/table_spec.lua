@@ -15,7 +15,8 @@ local LONG = "opt,depth,epoch,seed,acc,time_s\n" ..
   "adam,2,1,1,0.40,20\nadam,2,1,2,0.40,20\nadam,2,9,1,0.80,180\nadam,2,9,2,0.90,180\n"
 
 local function long(options)
-  local o = { file = helper.write(helper.scratch "long.csv", LONG), space = { "opt", "depth" }, objectives = { acc = "max" }, fidelity = "epoch", seconds = "time_s" }
+  local o = { file = helper.write(helper.scratch "long.csv", LONG), space = { "opt", "depth" }, objectives = { acc = "max" }, fidelity = "epoch",
+    seconds = "time_s" }
   for key, value in pairs(options or {}) do o[key] = value end
   return read(o)
 end
@@ -79,10 +80,11 @@ describe("a table of one's own", function()
   end)
 
   it("reads repeats and fidelities side by side, filters, joins and renames", function()
-    local results = helper.write(helper.scratch "results.csv", "task,id,e1,e9_a,e9_b,t1,t9\nx,1,0.5,0.6,0.8,1,9\nx,2,0.4,0.7,0.8,2,18\ny,1,0.1,0.2,0.3,1,9\n")
+    local results = helper.write(helper.scratch "results.csv",
+      "task,id,e1,e9_a,e9_b,t1,t9\nx,1,0.5,0.6,0.8,1,9\nx,2,0.4,0.7,0.8,2,18\ny,1,0.1,0.2,0.3,1,9\n")
     local configs = helper.write(helper.scratch "configs.csv", "id,lr,code\n1,0.1,01\n2,0.01,02\n")
-    local t = assert(read { file = results, where = { task = "x" }, join = { file = configs, on = "id" }, space = { "lr", "code" }, fidelity = { name = "epochs" },
-      objectives = { acc = "max" }, scores = { last = "max" }, seconds = read.at { [1] = "t1", [9] = "t9" },
+    local t = assert(read { file = results, where = { task = "x" }, join = { file = configs, on = "id" }, space = { "lr", "code" },
+      fidelity = { name = "epochs" }, objectives = { acc = "max" }, scores = { last = "max" }, seconds = read.at { [1] = "t1", [9] = "t9" },
       values = { acc = read.at { [1] = "e1", [9] = read.repeats { "e9_a", "e9_b" } }, last = read.repeats { "e9_a", "e9_b" } } })
     assert.same({ 1, 9 }, t.levels)
     assert.same({ acc = 0.5, last = 0.7, seconds = 1 }, t:evaluate({ lr = 0.1, code = "01" }, nil, 1))
@@ -91,12 +93,14 @@ describe("a table of one's own", function()
   end)
 
   it("answers with the nearest row where it is asked to", function()
-    local t = assert(read { rows = { { lr = 0.001, opt = "sgd", loss = 3 }, { lr = 0.1, opt = "sgd", loss = 2 }, { lr = 0.1, opt = "adam", loss = 1 } },
-      space = { "opt", lr = space.float(1e-4, 1, { log = true }) }, objectives = { loss = "min" }, lookup = "nearest" })
+    local rows = { { lr = 0.001, opt = "sgd", loss = 3 }, { lr = 0.1, opt = "sgd", loss = 2 }, { lr = 0.1, opt = "adam", loss = 1 } }
+    local t = assert(read { rows = rows, space = { "opt", lr = space.float(1e-4, 1, { log = true }) }, objectives = { loss = "min" },
+      lookup = "nearest" })
     assert.equal(3, t:evaluate({ opt = "sgd", lr = 0.005 }).loss)
     assert.equal(2, t:evaluate({ opt = "sgd", lr = 0.05 }).loss)
     assert.equal(1, t:evaluate({ opt = "adam", lr = 0.0001 }).loss)
-    local inferred = assert(read { rows = { { x = 1, y = 0.5, v = 1 }, { x = 7, y = 2.5, v = 2 } }, space = { "x", "y" }, objectives = { v = "min" }, lookup = "nearest" })
+    local inferred = assert(read { rows = { { x = 1, y = 0.5, v = 1 }, { x = 7, y = 2.5, v = 2 } }, space = { "x", "y" }, objectives = { v = "min" },
+      lookup = "nearest" })
     assert.equal("int [1, 7]", inferred.space.by_name.x.domain:describe())
     assert.equal("float [0.5, 2.5]", inferred.space.by_name.y.domain:describe())
   end)
@@ -122,7 +126,8 @@ describe("a table of one's own", function()
 
   it("is what a study evaluates", function()
     local t = assert(long())
-    local study = require "vega.study" { space = t.space, evaluate = t, objectives = t.objectives, strategy = strategy.random {}, seed = 1, quiet = true }
+    local study = require "vega.study" { space = t.space, evaluate = t, objectives = t.objectives, strategy = strategy.random {}, seed = 1,
+      quiet = true }
     local front = study:run()
     near(0.85, front:best().values.acc, 1e-12)
     assert.equal(3, #study:trials())
@@ -208,7 +213,8 @@ describe("known tables", function()
     return sum / runs
   end
 
-  for _, each in ipairs { { "cifar10", 93.74, 93.99, 94.373, 0.05 }, { "cifar100", 71.19, 72.06, 73.513, 0.14 }, { "imagenet16-120", 44.90, 45.55, 47.311, 0.15 } } do
+  for _, each in ipairs { { "cifar10", 93.74, 93.99, 94.373, 0.05 }, { "cifar100", 71.19, 72.06, 73.513, 0.14 },
+    { "imagenet16-120", 44.90, 45.55, 47.311, 0.15 } } do
     local name, random, aging, best, error_of_100 = table.unpack(each)
     it("NAS-Bench-201, " .. name .. ": the published protocol", function()
       if not present "nas-bench-201" then return pending "no shared data" end

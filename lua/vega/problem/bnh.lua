@@ -8,7 +8,8 @@ local function values(arch)
 end
 
 return function()
-  return problem.define { name = "bnh", space = space.define { name = "bnh", choices = { x1 = space.float(0, 5), x2 = space.float(0, 3) } }, values = values,
+  return problem.define { name = "bnh", values = values,
+    space = space.define { name = "bnh", choices = { x1 = space.float(0, 5), x2 = space.float(0, 3) } },
     objectives = { f1 = "min", f2 = "min" }, constraints = { g1 = { le = 0 }, g2 = { le = 0 } }, reference = { 140, 50 },
     front = function(_, n)                           -- along the diagonal up to (3, 3), then along x2 = 3
       local points = {}

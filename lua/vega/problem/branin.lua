@@ -15,7 +15,8 @@ end
 return function(options)
   local o = util.parameters("problem 'branin'", { noise = { 0.0, min = 0 }, disk = { false } }, options or {}, 1)
   return problem.define { name = "branin", space = space.define { name = "branin", choices = { x1 = space.float(-5, 10), x2 = space.float(0, 15) } },
-    objectives = { value = "min" }, constraints = o.disk and { outside = { le = 0 } } or nil, optimum = 0.39788735772973816, at = { x1 = PI, x2 = 2.275 },
+    objectives = { value = "min" }, constraints = o.disk and { outside = { le = 0 } } or nil,
+    optimum = 0.39788735772973816, at = { x1 = PI, x2 = 2.275 },
     values = function(arch, trial)
       local result = { value = branin(arch.x1, arch.x2) }
       if o.noise > 0 then result.value = result.value + o.noise * rng.new(trial and trial.seed or 0, "noise"):normal() end

@@ -17,7 +17,8 @@ return function(n)
   n = n or 81
   local best = 0
   for i = 1, n - 1 do if loss(i, STEPS) < loss(best, STEPS) then best = i end end
-  return problem.define { name = "curves", space = space.define { name = "curves", choices = { config = space.int(0, n - 1) } }, objectives = { loss = "min" },
+  return problem.define { name = "curves", objectives = { loss = "min" },
+    space = space.define { name = "curves", choices = { config = space.int(0, n - 1) } },
     fidelity = { name = "step", min = 1, max = STEPS }, optimum = loss(best, STEPS), at = { config = best },
     values = function(arch, _, step) return { loss = loss(arch.config, step), seconds = step + 0.0 } end }
 end

@@ -21,6 +21,7 @@ end
 return function()
   local choices = {}
   for _, name in ipairs(NAMES) do choices[name] = space.float(0, 1) end
-  return problem.define { name = "hartmann6", space = space.define { name = "hartmann6", choices = choices }, objectives = { value = "min" }, values = values,
-    optimum = -3.3223680114155147, at = { x1 = 0.20168952, x2 = 0.15001069, x3 = 0.47687398, x4 = 0.27533243, x5 = 0.31165162, x6 = 0.65730054 } }
+  return problem.define { name = "hartmann6", space = space.define { name = "hartmann6", choices = choices }, objectives = { value = "min" },
+    values = values, optimum = -3.3223680114155147,
+    at = { x1 = 0.20168952, x2 = 0.15001069, x3 = 0.47687398, x4 = 0.27533243, x5 = 0.31165162, x6 = 0.65730054 } }
 end

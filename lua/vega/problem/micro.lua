@@ -51,11 +51,13 @@ local function choices(s) for e = 0, EDGES - 1 do s:choice("edge_" .. e, OPS) en
 
 local function single()
   return { name = "micro", objectives = { score = "max" }, optimum = 0.7234313145248115,
-    at = { edge_0 = 3, edge_1 = 2, edge_2 = 4, edge_3 = 3, edge_4 = 0, edge_5 = 2 }, values = function(arch) return { score = score(edges_of(arch)) } end }
+    at = { edge_0 = 3, edge_1 = 2, edge_2 = 4, edge_3 = 3, edge_4 = 0, edge_5 = 2 },
+    values = function(arch) return { score = score(edges_of(arch)) } end }
 end
 
 local function double()
-  return { name = "micro2", objectives = { { name = "error", goal = "min" }, { name = "cost", goal = "min" } }, reference = { 0.75, 5 }, volume = 1.7131331062267077,
+  return { name = "micro2", objectives = { { name = "error", goal = "min" }, { name = "cost", goal = "min" } },
+    reference = { 0.75, 5 }, volume = 1.7131331062267077,
     values = function(arch)
       local a = edges_of(arch)
       return { error = 1 - score(a), cost = cost(a) }

@@ -9,7 +9,8 @@ return function(n)
     names[i] = ("x%02d"):format(i)
     choices[names[i]], at[names[i]] = space.float(-2, 2), 1.0
   end
-  return problem.define { name = "rosenbrock", space = space.define { name = "rosenbrock", choices = choices }, objectives = { value = "min" }, optimum = 0.0, at = at,
+  return problem.define { name = "rosenbrock", space = space.define { name = "rosenbrock", choices = choices }, objectives = { value = "min" },
+    optimum = 0.0, at = at,
     values = function(arch)
       local sum = 0.0
       for i = 1, n - 1 do

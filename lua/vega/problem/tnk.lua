@@ -8,6 +8,7 @@ local function values(arch)
 end
 
 return function()
-  return problem.define { name = "tnk", space = space.define { name = "tnk", choices = { x1 = space.float(1e-12, math.pi), x2 = space.float(1e-12, math.pi) } },
+  local side = space.float(1e-12, math.pi)
+  return problem.define { name = "tnk", space = space.define { name = "tnk", choices = { x1 = side, x2 = side } },
     values = values, objectives = { f1 = "min", f2 = "min" }, constraints = { g1 = { le = 0 }, g2 = { le = 0 } }, reference = { 1.2, 1.2 } }
 end

@@ -22,15 +22,18 @@ local function identity(x) return x end
 local function root(r) return 1 - math.sqrt(r) end
 local function square(r) return 1 - r * r end
 
--- n variables, f1 of the first, g of the others, f2 = g h(f1 / g, f1); f1 of the front from `low` to `high`; volume: of the exact front below (1.1, 1.1).
+local function wave(r, f1) return 1 - math.sqrt(r) - r * math.sin(10 * PI * f1) end
+local function peaks(x) return 1 - math.exp(-4 * x) * math.sin(6 * PI * x) ^ 6 end
+local function biased_g(x) return 1 + 9 * ((linear_g(x) - 1) / 9) ^ 0.25 end
+
+-- n variables, f1 of the first, g of the others, f2 = g h(f1 / g, f1); f1 of the front from `low` to `high`; volume: of the exact front below
+-- (1.1, 1.1); bound: the others reach from -bound to bound instead of 0 to 1.
 local KNOWN = {
   [1] = { n = 30, f1 = identity, g = linear_g, h = root, low = 0, high = 1, volume = 0.876667 },
   [2] = { n = 30, f1 = identity, g = linear_g, h = square, low = 0, high = 1, volume = 0.543333 },
-  [3] = { n = 30, f1 = identity, g = linear_g, h = function(r, f1) return 1 - math.sqrt(r) - r * math.sin(10 * PI * f1) end, low = 0, high = 0.8518328654,
-    volume = 1.331763 },
+  [3] = { n = 30, f1 = identity, g = linear_g, h = wave, low = 0, high = 0.8518328654, volume = 1.331763 },
   [4] = { n = 10, f1 = identity, g = rastrigin_g, h = root, low = 0, high = 1, volume = 0.876667, bound = 5 },
-  [6] = { n = 10, f1 = function(x) return 1 - math.exp(-4 * x) * math.sin(6 * PI * x) ^ 6 end, g = function(x) return 1 + 9 * ((linear_g(x) - 1) / 9) ^ 0.25 end,
-    h = square, low = 0.2807753191, high = 1, volume = 0.507878 },
+  [6] = { n = 10, f1 = peaks, g = biased_g, h = square, low = 0.2807753191, high = 1, volume = 0.507878 },
 }
 
 -- Points of the exact front, evenly spaced in f1.

@@ -136,7 +136,9 @@ function Frame:join(other, on)
   local place, key = {}, other:column(on)
   for _, row in ipairs(other.rows) do
     local value = key[row]
-    if value ~= nil and place[value] then fail("EFORMAT", "table %s: rows %d and %d both have %s = %s", other.source, place[value], row, on, value) end
+    if value ~= nil and place[value] then
+      fail("EFORMAT", "table %s: rows %d and %d both have %s = %s", other.source, place[value], row, on, value)
+    end
     if value ~= nil then place[value] = row end
   end
   local mine = self:column(on)

@@ -10,8 +10,11 @@ local function distinct(frame, name)
   local values, seen, list = frame:column(name), {}, {}
   for _, row in ipairs(frame.rows) do
     local v = values[row]
-    if v == nil or v == "" then fail("EFORMAT", "table %s: row %d, column '%s' is empty; a decision needs a value in each row", frame.source, row, name) end
-    if type(v) ~= type(list[1] or v) then fail("EFORMAT", "table %s: row %d, column '%s': a %s among %ss", frame.source, row, name, type(v), type(list[1])) end
+    if v == nil or v == "" then
+      fail("EFORMAT", "table %s: row %d, column '%s' is empty; a decision needs a value in each row", frame.source, row, name)
+    end
+    local kind, first = type(v), type(list[1] == nil and v or list[1])
+    if kind ~= first then fail("EFORMAT", "table %s: row %d, column '%s': a %s among %ss", frame.source, row, name, kind, first) end
     if not seen[v] then
       seen[v] = true
       list[#list + 1] = v

@@ -3,11 +3,14 @@
 --
 --    local bench = assert(vega.table.lcbench(3945))
 --
--- values: accuracy (validation, %), test_balanced_accuracy, cross_entropy (validation), seconds. The space is the continuous one the configurations were
--- drawn from; a configuration that is not among them is answered by the nearest one.
+-- values: accuracy (validation, %), test_balanced_accuracy, cross_entropy (validation), seconds. The space is the continuous one the
+-- configurations were drawn from; a configuration that is not among them is answered by the nearest one.
 local shared = require "vega.table.shared"
 local space = require "vega.space"
 
+local SPACE = { batch_size = space.int(16, 512, { log = true }), learning_rate = space.float(1e-4, 0.1, { log = true }),
+  momentum = space.float(0.1, 0.99), weight_decay = space.float(1e-5, 0.1), num_layers = space.int(1, 5),
+  max_units = space.int(64, 1024, { log = true }), max_dropout = space.float(0, 1) }
 local TASKS = { 3945, 7593, 34539, 126025, 167104, 167149, 168868, 189862 }
 
 return function(task)
@@ -19,8 +22,7 @@ return function(task)
   if not (results and configs) then return nil, message, code end
   return require "vega.table" { name = "lcbench/" .. task, file = results, join = { file = configs, on = "config" },
     where = { task = task }, lookup = "nearest",
-    space = { batch_size = space.int(16, 512, { log = true }), learning_rate = space.float(1e-4, 0.1, { log = true }), momentum = space.float(0.1, 0.99),
-      weight_decay = space.float(1e-5, 0.1), num_layers = space.int(1, 5), max_units = space.int(64, 1024, { log = true }), max_dropout = space.float(0, 1) },
+    space = SPACE,
     objectives = { accuracy = "max" }, scores = { test_balanced_accuracy = "max" }, fidelity = "epoch", seconds = "time_s",
     values = { accuracy = "val_accuracy", cross_entropy = "val_cross_entropy", test_balanced_accuracy = "test_balanced_acc" } }
 end

@@ -97,6 +97,6 @@ return function(dataset, options)
   local at = { accuracy = { [12] = p .. "_val_e12", [200] = p .. "_test_e200" }, seconds = { [12] = "seconds_12", [200] = "seconds_200" } }
   local function value(name) return epochs and at[name][epochs] or require("vega.table").at(at[name]) end
   return require("vega.table") { name = "nas-bench-201/" .. (dataset or "cifar10"), columns = columns, space = space "nb201", arch = read_arch,
-    objectives = { accuracy = "max" }, scores = { test_accuracy = "max" }, fidelity = not epochs and { name = "epochs" } or nil, seconds = value "seconds",
+    objectives = { accuracy = "max" }, scores = { test_accuracy = "max" }, seconds = value "seconds", fidelity = { name = "epochs" },
     values = { accuracy = value "accuracy", test_accuracy = p .. "_test_e200", params = p .. "_params", macs = p .. "_flops" } }
 end

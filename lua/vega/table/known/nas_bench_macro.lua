@@ -22,6 +22,7 @@ end
 return function(options)
   local read, path, message, code = require "vega.table", shared "nas-bench-macro/nasbench_macro_cifar10.csv.gz"
   if not path then return nil, message, code end
-  return read { name = "nas-bench-macro", file = path, text = { "arch" }, space = space.define { name = "nas_bench_macro", choices = layers }, arch = read_arch, repeats = options and options.repeats,
+  return read { name = "nas-bench-macro", file = path, text = { "arch" }, arch = read_arch, repeats = options and options.repeats,
+    space = space.define { name = "nas_bench_macro", choices = layers },
     objectives = { accuracy = "max" }, values = { accuracy = read.repeats { "acc_1", "acc_2", "acc_3" }, params = "params", macs = "flops" } }
 end
