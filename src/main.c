@@ -1,20 +1,22 @@
-/* vega-lua: Lua 5.4 with the engine inside. Exit codes: 0 ok, 1 the script failed, 2 usage, 75 interrupted and resumable,
- * 130/143 stopped by a signal. A script's error may be a table { message =, exit_code = } to choose its own. */
+/* vega-lua: Lua 5.4 with the engine inside. Exit codes: 0 ok, 1 the script failed, 2 usage, 3 a search without a successful trial,
+ * 4 the store is missing or incompatible, 5 resources (memory, disk), 75 interrupted and resumable, 130/143 stopped by a signal.
+ * A script's error may be a table { message =, exit_code = } to choose its own. */
 #include <libgen.h>
 #include <limits.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
+#include "bind/interrupt.h"
 #include "bind/vgl.h"
 
-enum { EXIT_USAGE = 2, EXIT_RESUMABLE = 75, EXIT_SIGNAL = 128 };
+enum { EXIT_USAGE = 2, EXIT_RESOURCES = 5, EXIT_RESUMABLE = 75, EXIT_SIGNAL = 128 };
 
 static const char USAGE[] =
-  "usage: vega-lua [options] [SCRIPT.lua [arguments] | doctor | repl]\n";
+  "usage: vega-lua [options] [SCRIPT.lua [arguments] | COMMAND [arguments]]\n";
 static const char HELP[] =
   "  vega-lua examples/quickstart.lua      run a script\n"
   "  vega-lua -e 'print(vega.version)' -l vega\n"
@@ -26,41 +28,17 @@ static const char HELP[] =
   "  -v           show the engine's own frames in tracebacks\n"
   "  -            read the script from standard input\n"
   "  --           end of the options\n"
-  "  --version    versions of the program and its libraries\n"
+  "  --version    versions of the program and its libraries (--format json)\n"
   "  --help       this text\n"
   "commands:\n"
   "  doctor       what this machine offers and what is missing\n"
+  "  help NAME    about a function, an operator, a module\n"
   "  repl         interactive Lua\n";
-static const char *const LONG_OPTIONS[] = { "--version", "--help", NULL };
+static const char *const LONG_OPTIONS[] = { "--format", "--help", "--version", NULL };
+/* A command NAME is the function that the module vega.NAME returns. */
+static const char *const COMMANDS[] = { "doctor", "help", "repl", NULL };
 
-static lua_State *running;
-static volatile sig_atomic_t signals_seen, last_signal;
 static int show_engine_frames;
-
-/* -- interrupts ------------------------------------------------------------------------------------------------------------------ */
-
-static void stop_here(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "interrupted!");
-}
-
-/* The first signal raises an error in Lua at its next step, the second ends the program. */
-static void on_signal(int number) {
-  last_signal = number;
-  if (signals_seen++) _exit(EXIT_SIGNAL + number);
-  lua_sethook(running, stop_here, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-static void watch_signals(lua_State *L) {
-  struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-  running = L;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
-  signal(SIGPIPE, SIG_IGN);
-}
 
 /* -- errors ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -118,7 +96,7 @@ static int explain(lua_State *L) {
     luaL_tolstring(L, 1, NULL);
     lua_replace(L, 1);
   }
-  if (signals_seen) return 1;
+  if (vg_interrupted) return 1;
   if (!show_engine_frames) blame_user(L, 1);
   luaL_Buffer b;
   lua_Debug ar;
@@ -140,9 +118,16 @@ static int explain(lua_State *L) {
   return 1;
 }
 
-/* Prints the error on top of the stack and gives the exit code for it. */
-static int report(lua_State *L) {
-  int code = EXIT_FAILURE;
+static int signal_code(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "vega.resumable");
+  int code = lua_toboolean(L, -1) ? EXIT_RESUMABLE : EXIT_SIGNAL + (int)vg_interrupted;
+  lua_pop(L, 1);
+  return code;
+}
+
+/* Prints the error on top of the stack and gives the exit code for it; `failure` is Lua's status. */
+static int report(lua_State *L, int failure) {
+  int code = failure == LUA_ERRMEM ? EXIT_RESOURCES : EXIT_FAILURE;
   if (lua_istable(L, -1)) {
     lua_getfield(L, -1, "exit_code");
     if (lua_isinteger(L, -1)) code = (int)lua_tointeger(L, -1);
@@ -153,11 +138,7 @@ static int report(lua_State *L) {
   }
   fprintf(stderr, "vega-lua: %s\n", lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message");
   lua_pop(L, 1);
-  if (!signals_seen) return code;
-  lua_getfield(L, LUA_REGISTRYINDEX, "vega.resumable");
-  code = lua_toboolean(L, -1) ? EXIT_RESUMABLE : EXIT_SIGNAL + (int)last_signal;
-  lua_pop(L, 1);
-  return code;
+  return vg_interrupted ? signal_code(L) : code;
 }
 
 /* Calls the function below `n_args` arguments; 0 or an exit code. */
@@ -165,9 +146,9 @@ static int call(lua_State *L, int n_args) {
   int base = lua_gettop(L) - n_args;
   lua_pushcfunction(L, explain);
   lua_insert(L, base);
-  int failed = lua_pcall(L, n_args, 0, base) != LUA_OK;
+  int failure = lua_pcall(L, n_args, 0, base);
   lua_remove(L, base);
-  return failed ? report(L) : 0;
+  return failure ? report(L, failure) : 0;
 }
 
 /* -- set up ---------------------------------------------------------------------------------------------------------------------- */
@@ -200,6 +181,7 @@ static void set_arg(lua_State *L, int argc, char **argv, int script) {
 
 static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
+  vgl_open_coroutines(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, luaopen_vega_core);
   lua_setfield(L, -2, "vega.core");
@@ -209,8 +191,8 @@ static int open_libraries(lua_State *L) {
 /* -- what can be run ------------------------------------------------------------------------------------------------------------- */
 
 static int run_code(lua_State *L, const char *code) {
-  if (luaL_loadbufferx(L, code, strlen(code), "=(command line)", "t") != LUA_OK) return report(L);
-  return call(L, 0);
+  int failure = luaL_loadbufferx(L, code, strlen(code), "=(command line)", "t");
+  return failure ? report(L, failure) : call(L, 0);
 }
 
 /* Leaves the module on the stack, or prints the error and gives the exit code. */
@@ -218,7 +200,8 @@ static int require_module(lua_State *L, const char *module) {
   lua_pushcfunction(L, explain);
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
-  if (lua_pcall(L, 1, 1, -3) != LUA_OK) return report(L);
+  int failure = lua_pcall(L, 1, 1, -3);
+  if (failure) return report(L, failure);
   lua_remove(L, -2);
   return 0;
 }
@@ -230,24 +213,26 @@ static int require_global(lua_State *L, const char *module) {
 }
 
 /* Calls the function that the module returns with the list of arguments; its number is the exit code. */
-static int run_command(lua_State *L, const char *module, char **argv) {
+static int run_command(lua_State *L, const char *command, char **argv) {
   lua_settop(L, 0);
   lua_pushcfunction(L, explain);
-  int code = require_module(L, module);
+  lua_pushfstring(L, "vega.%s", command);
+  int code = require_module(L, lua_tostring(L, -1));
   if (code) return code;
   lua_newtable(L);
   for (int i = 0; argv[i]; i++) {
     lua_pushstring(L, argv[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  if (lua_pcall(L, 1, 1, 1) != LUA_OK) return report(L);
-  return (int)lua_tointeger(L, -1);
+  int failure = lua_pcall(L, 1, 1, 1);
+  return failure ? report(L, failure) : (int)lua_tointeger(L, -1);
 }
 
 /* Text only: a file of bytecode can break the interpreter, so it is refused. */
 static int run_script(lua_State *L, char **argv, int script) {
   const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
-  if (luaL_loadfilex(L, name, "t") != LUA_OK) return report(L);
+  int failure = luaL_loadfilex(L, name, "t");
+  if (failure) return report(L, failure);
   int n_args = 0;
   while (argv[script + 1 + n_args]) n_args++;
   luaL_checkstack(L, n_args + 2, "arguments");
@@ -255,17 +240,27 @@ static int run_script(lua_State *L, char **argv, int script) {
   return call(L, n_args);
 }
 
-static int print_version(lua_State *L) {
-  return run_code(L, "local v = require('vega.core').sys.versions()\n"
-                     "print(('vega-lua %s (%s, %s, %s, %s; %s)'):format(v.vega, v.lua, v.onednn, v.blas, v.sqlite, v.isa))");
-}
-
-static int usage_error(const char *option, const char *problem) {
-  const char *near = strncmp(option, "--", 2) == 0 ? vgl_nearest(option, LONG_OPTIONS) : NULL;
-  fprintf(stderr, "vega-lua: %s %s", problem, option);
+static int usage_error(const char *problem, const char *word, const char *const *known) {
+  const char *near = known ? vgl_nearest(word, known) : NULL;
+  fprintf(stderr, "vega-lua: %s %s", problem, word);
   if (near) fprintf(stderr, "; did you mean %s?", near);
   fprintf(stderr, "\n%s", USAGE);
   return EXIT_USAGE;
+}
+
+static int is_word(const char *text, const char *word) { return text && strcmp(text, word) == 0; }
+
+static int print_version(lua_State *L, char **options) {
+  static const char *const FORMATS[] = { "json", "text", NULL };
+  int json = 0;
+  if (options[0]) {
+    if (!is_word(options[0], "--format")) return usage_error("unknown option", options[0], LONG_OPTIONS);
+    json = is_word(options[1], "json");
+    if (!json && !is_word(options[1], "text")) return usage_error("unknown format", options[1] ? options[1] : "(none)", FORMATS);
+  }
+  return run_code(L, json ? "local core = require('vega.core') print(core.json.encode(core.sys.versions()))"
+                          : "local v = require('vega.core').sys.versions()\n"
+                            "print(('vega-lua %s (%s, %s, %s, %s; %s)'):format(v.vega, v.lua, v.onednn, v.blas, v.sqlite, v.isa))");
 }
 
 /* The options before the script, in two passes: the first only looks (and finds the script), so that a wrong option runs nothing. */
@@ -282,14 +277,14 @@ static int read_options(options *o, char **argv) {
     }
     if (takes_value(argv[i])) {
       const char *option = argv[i];
-      if (option[2] == '\0' && !argv[++i]) return usage_error(option, "a value must follow");
+      if (option[2] == '\0' && !argv[++i]) return usage_error("a value must follow", option, NULL);
       o->did_something = 1;
     } else if (strcmp(argv[i], "-i") == 0) {
       o->interactive = 1;
     } else if (strcmp(argv[i], "-v") == 0) {
       show_engine_frames = 1;
     } else {
-      return usage_error(argv[i], "unknown option");
+      return usage_error("unknown option", argv[i], argv[i][1] == '-' ? LONG_OPTIONS : NULL);
     }
   }
   o->script = argv[i] ? i : 0;
@@ -307,41 +302,53 @@ static int run_options(lua_State *L, char **argv, int end) {
   return code;
 }
 
-static int is_word(const char *text, const char *word) { return text && strcmp(text, word) == 0; }
+static const char *find_command(const char *word) {
+  for (const char *const *command = COMMANDS; word && *command; command++)
+    if (strcmp(*command, word) == 0) return *command;
+  return NULL;
+}
+
+/* A script, unless there is no such file and the word looks like a command that was meant. */
+static int run_named(lua_State *L, char **argv, int script) {
+  const char *command = find_command(argv[script]);
+  if (command) return run_command(L, command, argv + script + 1);
+  int is_mistyped = strcmp(argv[script], "-") != 0 && access(argv[script], F_OK) != 0 && vgl_nearest(argv[script], COMMANDS);
+  return is_mistyped ? usage_error("no script or command", argv[script], COMMANDS) : run_script(L, argv, script);
+}
 
 static int run_all(lua_State *L, int argc, char **argv) {
   options o = { 0 };
-  if (is_word(argv[1], "--version")) return print_version(L);
-  if (is_word(argv[1], "--help") || is_word(argv[1], "help")) return printf("%s%s", USAGE, HELP) < 0;
+  if (is_word(argv[1], "--version")) return print_version(L, argv + 2);
+  if (is_word(argv[1], "--help") || (is_word(argv[1], "help") && !argv[2])) return printf("%s%s", USAGE, HELP) < 0;
   int code = read_options(&o, argv);
   if (code) return code;
-  int is_file = o.script && strcmp(argv[o.script], "-") != 0;
+  int is_file = o.script && strcmp(argv[o.script], "-") != 0 && !find_command(argv[o.script]);
   set_path(L, is_file ? argv[o.script] : NULL);
   set_arg(L, argc, argv, o.script);
   code = run_options(L, argv, o.script ? o.script : -1);
   if (code) return code;
-  if (o.script && is_word(argv[o.script], "doctor")) return run_command(L, "vega.doctor", argv + o.script + 1);
-  if (o.script && is_word(argv[o.script], "repl")) return run_command(L, "vega.repl", argv + o.script + 1);
-  if (o.script) code = run_script(L, argv, o.script);
+  if (o.script) code = run_named(L, argv, o.script);
   else if (!o.did_something && !o.interactive) {
     if (isatty(STDIN_FILENO)) o.interactive = 1;
     else code = run_script(L, (char *[]){ (char *)"-", NULL }, 0);
   }
-  if (code == 0 && o.interactive) code = run_command(L, "vega.repl", argv + argc);
+  if (code == 0 && o.interactive) code = run_command(L, "repl", argv + argc);
   return code;
 }
 
 int main(int argc, char **argv) {
   setlocale(LC_ALL, "");
   setlocale(LC_NUMERIC, "C");  /* or Lua would read 0.5 as 0 in half of Europe */
+  if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("vega-lua: not enough memory\n", stderr);
-    return EXIT_FAILURE;
+    return EXIT_RESOURCES;
   }
-  watch_signals(L);
+  vgl_watch_signals(L);
   lua_pushcfunction(L, open_libraries);
-  int code = lua_pcall(L, 0, 0, 0) != LUA_OK ? report(L) : run_all(L, argc, argv);
+  int failure = lua_pcall(L, 0, 0, 0);
+  int code = failure ? report(L, failure) : run_all(L, argc, argv);
   lua_sethook(L, NULL, 0, 0);
   lua_close(L);
   if (fflush(stdout) != 0 && code == 0) code = EXIT_FAILURE;

@@ -4,6 +4,6 @@
 
 #include <signal.h>
 
-extern volatile sig_atomic_t vg_interrupted;   /* not 0: stop at the next safe point. Whoever acts on it clears it */
+extern volatile sig_atomic_t vg_interrupted;   /* the signal's number, or 0; not 0: stop at the next safe point. Cleared by whoever goes on after it */
 
 #endif

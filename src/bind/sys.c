@@ -1,6 +1,5 @@
-/* vega.core.sys: the machine and the process: versions, threads, clock, atomic writes, line editing. */
+/* vega.core.sys: the machine and the process: versions, threads, clock, interrupts, atomic writes. */
 #include <dirent.h>
-#include <editline/readline.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -8,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "base/process.h"
 #include "base/threads.h"
 #include "bind/vgl.h"
@@ -103,6 +104,13 @@ static int sys_resumable(lua_State *L) {
   return 0;
 }
 
+/* interrupted([forget]) -> was the program asked to stop? forget = true: go on as if it was not. */
+static int sys_interrupted(lua_State *L) {
+  lua_pushboolean(L, vg_interrupted != 0);
+  if (lua_toboolean(L, 1)) vg_interrupted = 0;
+  return 1;
+}
+
 static int io_failure(lua_State *L, const char *what, const char *path) {
   lua_pushnil(L);
   lua_pushfstring(L, "cannot %s '%s': %s", what, path, strerror(errno));
@@ -178,67 +186,12 @@ static int sys_list(lua_State *L) {
   return 1;
 }
 
-/* Line editing. Words to complete come from a Lua function, completer(word) -> list, kept while readline runs. */
-static lua_State *editing;
-
-static char *next_word(const char *word, int state) {
-  lua_State *L = editing;
-  (void)word;
-  if (lua_geti(L, -1, state + 1) != LUA_TSTRING) {
-    lua_pop(L, 1);
-    return NULL;
-  }
-  char *copy = strdup(lua_tostring(L, -1));
-  lua_pop(L, 1);
-  return copy;
-}
-
-static char **complete(const char *word, int begin, int end) {
-  lua_State *L = editing;
-  (void)begin;
-  (void)end;
-  char **matches = NULL;
-  rl_attempted_completion_over = 1;
-  if (!lua_isfunction(L, 2)) return NULL;
-  lua_pushvalue(L, 2);
-  lua_pushstring(L, word);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_istable(L, -1)) matches = rl_completion_matches(word, next_word);
-  lua_pop(L, 1);
-  return matches;
-}
-
-/* read_line(prompt [, completer]): nil at the end of the input. */
-static int sys_read_line(lua_State *L) {
-  static char BREAKS[] = " \t\n\"\\'`@$><=;|&{(+-*/%#,[~^)";
-  const char *prompt = luaL_checkstring(L, 1);
-  lua_settop(L, 2);
-  editing = L;
-  rl_readline_name = "vega-lua";
-  rl_attempted_completion_function = complete;
-  rl_basic_word_break_characters = BREAKS;
-  rl_completion_append_character = '\0';
-  char *line = readline(prompt);
-  if (!line) return 0;
-  lua_pushstring(L, line);
-  free(line);
-  return 1;
-}
-
-static int sys_history_add(lua_State *L) {
-  using_history();
-  add_history(luaL_checkstring(L, 1));
-  return 0;
-}
-
-static int sys_history_load(lua_State *L) {
-  using_history();
-  lua_pushboolean(L, read_history(luaL_checkstring(L, 1)) == 0);
-  return 1;
-}
-
-static int sys_history_save(lua_State *L) {
-  stifle_history(1000);
-  lua_pushboolean(L, write_history(luaL_checkstring(L, 1)) == 0);
+/* disk(path) -> free bytes of its file system | nil, message, "EIO" */
+static int sys_disk(lua_State *L) {
+  struct statvfs v;
+  const char *path = luaL_checkstring(L, 1);
+  if (statvfs(path, &v) != 0) return io_failure(L, "look at the file system of", path);
+  lua_pushinteger(L, (lua_Integer)v.f_bavail * (lua_Integer)v.f_frsize);
   return 1;
 }
 
@@ -295,15 +248,13 @@ static int sys_wait(lua_State *L) {
 static const luaL_Reg FUNCTIONS[] = {
   { "clock", sys_clock },
   { "cpu", sys_cpu },
-  { "history_add", sys_history_add },
-  { "history_load", sys_history_load },
-  { "history_save", sys_history_save },
+  { "disk", sys_disk },
+  { "interrupted", sys_interrupted },
   { "isatty", sys_isatty },
   { "list", sys_list },
   { "make_dirs", sys_make_dirs },
   { "memory", sys_memory },
   { "memory_limit", sys_memory_limit },
-  { "read_line", sys_read_line },
   { "resumable", sys_resumable },
   { "run", sys_run },
   { "start", sys_start },

@@ -44,6 +44,7 @@ int luaopen_vega_core_graph(lua_State *L);
 int luaopen_vega_core_data(lua_State *L);
 int luaopen_vega_core_train(lua_State *L);
 int luaopen_vega_core_cost(lua_State *L);
+int luaopen_vega_core_hash(lua_State *L);
 int luaopen_vega_core_store(lua_State *L);
 int luaopen_vega_core_json(lua_State *L);
 int luaopen_vega_core_pareto(lua_State *L);
@@ -52,5 +53,6 @@ int luaopen_vega_core_space(lua_State *L);
 int luaopen_vega_core_io(lua_State *L);
 int luaopen_vega_core_csv(lua_State *L);
 int luaopen_vega_core_sys(lua_State *L);
+int luaopen_vega_core_edit(lua_State *L);
 
 #endif
