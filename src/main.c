@@ -337,6 +337,10 @@ static int run_all(lua_State *L, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    fputs("vega-lua: this CPU has no AVX2; the kernels need it (x86-64-v3: Intel since 2013, AMD since 2015)\n", stderr);
+    return EXIT_FAILURE;
+  }
   setlocale(LC_ALL, "");
   setlocale(LC_NUMERIC, "C");  /* or Lua would read 0.5 as 0 in half of Europe */
   if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");

@@ -154,6 +154,16 @@ function data.load(what, opts)
   return missing(o, known, places)
 end
 
+--- The names that load knows.
+function data.names() return table.move(NAMES, 1, #NAMES, 1, {}) end
+
+--- The folder that holds a known data set | nil, message, "EIO".
+function data.find(name)
+  local o, known, places = resolve(name)
+  for _, place in ipairs(places) do if is_there(known.kind, place) then return place end end
+  return missing(o, known, places)
+end
+
 --- A data set of tensors u8 or f32 [N, H, W, C] and i32 [N], shared, not copied.
 function data.from_tensors(name, images, labels, n_classes) return read.new(name, images, labels, n_classes) end
 

@@ -28,7 +28,10 @@ function helper.read(path)
 end
 
 --- The interpreter that runs this spec.
-function helper.program() return arg[-1] or "vega-lua" end
+function helper.program()
+  local name = arg[-1] or "vega-lua"
+  return name:find "/" and name:sub(1, 1) ~= "/" and os.getenv "PWD" .. "/" .. name or name
+end
 
 --- Runs a shell command line; returns its exit code, standard output and standard error. %s stands for the program.
 function helper.run(line)

@@ -42,6 +42,63 @@ describe("vega-lua", function()
     assert.truthy(out:match "^vega%-lua %d+%.%d+%.%d+ %(Lua 5%.4%.%d+, oneDNN [%d.]+, OpenBLAS [%d.]+ %a+, SQLite [%d.]+; [%w_]+%)\n$", out)
   end)
 
+  it("names its libraries as JSON", function()
+    local code, out = helper.run "%s --version --format json"
+    assert.equal(0, code)
+    local v = assert(require("vega.core").json.decode(out))
+    assert.equal(require("vega").version, v.vega)
+    assert.truthy(v.lua:match "^Lua 5%.4" and v.onednn and v.blas and v.sqlite and v.isa)
+    local _, _, err = helper.run "%s --version --format jsn"
+    assert.truthy(err:find("unknown format jsn; did you mean json?", 1, true))
+    assert.equal(2, (helper.run "%s --version --formt json"))
+  end)
+
+  it("names the command that was meant", function()
+    local code, _, err = helper.run "%s docter"
+    assert.equal(2, code)
+    assert.truthy(err:find("no script or command docter; did you mean doctor?", 1, true))
+  end)
+
+  it("takes what follows -- as the script", function()
+    local path = helper.write(helper.scratch "-e", "print('ran', ...)")
+    local code, out = helper.run(("cd %s && %%s -- -e -v"):format(path:match "^(.*)/"):gsub("%-e", path:match "[^/]*$"))
+    assert.equal(0, code)
+    assert.equal("ran\t-v\n", out)
+  end)
+
+  it("goes on interactively after a script with -i, and after -e", function()
+    local path = helper.write(helper.scratch "script.lua", "x = 20")
+    local code, out = helper.run("echo '=x * 2' | %s -e 'y = 1' -i " .. path)
+    assert.equal(0, code)
+    assert.equal("40\n", out)
+    code, out = helper.run "echo 'y + 1' | %s -e 'y = 1' -i"
+    assert.equal(0, code)
+    assert.equal("2\n", out)
+    assert.equal(1, (helper.run("echo 'y + 1' | %s -e 'error()' -i")))
+  end)
+
+  it("says which module -l did not find", function()
+    local code, _, err = helper.run "%s -l no_such_module"
+    assert.equal(1, code)
+    assert.truthy(err:find("module 'no_such_module' not found", 1, true))
+  end)
+
+  it("explains names", function()
+    local code, out = helper.run "%s help conv2d"
+    assert.equal(0, code)
+    assert.truthy(out:find("x [N,H,W,Ci], w [Co,Kh,Kw,Ci/groups]", 1, true))
+    local err
+    code, _, err = helper.run "%s help softmx"
+    assert.equal(2, code)
+    assert.truthy(err:find("did you mean 'softmax'?", 1, true))
+  end)
+
+  it("loads nothing of its library before a script asks for it", function()
+    local code, out = helper.run "%s -e 'for name in pairs(package.loaded) do if name:find \"vega\" then print(name) end end'"
+    assert.equal(0, code)
+    assert.equal("", out)
+  end)
+
   it("begins its help with two examples", function()
     local code, out = helper.run "%s --help"
     assert.equal(0, code)
