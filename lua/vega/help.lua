@@ -85,11 +85,14 @@ local function c_function(file, name)
   end
 end
 
+local SHARED_FILES = { dataset = "data", loader = "data", trainer = "train" }
+
 --- The file of src/bind that holds an engine object's methods, or one of the engine's tables.
 local function c_file(object)
   if type(object) == "userdata" then
     local meta = debug.getmetatable(object)
-    return type(meta) == "table" and (meta.__name or ""):match "^vega%.(%a+)$"
+    local name = type(meta) == "table" and (meta.__name or ""):match "^vega%.(%a+)$"
+    return SHARED_FILES[name] or name
   end
   for _, name in ipairs(util.sorted_keys(core)) do if core[name] == object then return name end end
 end

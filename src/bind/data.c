@@ -91,6 +91,7 @@ static int l_decode(lua_State *L) {
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
+/* d:close(), loader:close(): frees it now */
 static int l_dataset_close(lua_State *L) {
   vg_dataset **box = luaL_checkudata(L, 1, VGL_DATASET);
   vg_dataset_release(*box);
@@ -358,6 +359,7 @@ static int l_tell(lua_State *L) {
   return 2;
 }
 
+/* loader:batches() -> number of batches of an epoch; also #loader */
 static int l_batches(lua_State *L) {
   lua_pushinteger(L, vg_loader_batches(vgl_checkloader(L, 1)));
   return 1;

@@ -165,6 +165,7 @@ static int history_file(lua_State *L, int action) {
 static int l_load(lua_State *L) { return history_file(L, H_LOAD); }
 static int l_save(lua_State *L) { return history_file(L, H_SAVE); }
 
+/* editor:close() gives the terminal back */
 static int l_close(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, TYPE);
   if (e->el) el_end(e->el);

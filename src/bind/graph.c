@@ -80,6 +80,7 @@ static int push_self(lua_State *L, vg_status s) {         /* the graph, for chai
   return 1;
 }
 
+/* graph:output(node) -> graph: from now on the node is the result */
 static int l_output(lua_State *L) { return push_self(L, vg_graph_set_output(vgl_checkgraph(L, 1), (int)luaL_checkinteger(L, 2) - 1)); }
 
 static int l_materialise(lua_State *L) {                  /* graph:materialise(seed) -> graph */
@@ -205,12 +206,12 @@ static int l_channels(lua_State *L) {                     /* graph:channels(node
   return 1;
 }
 
-static int l_n_params(lua_State *L) {
+static int l_n_params(lua_State *L) {                     /* graph:n_params() -> number of trained values */
   lua_pushinteger(L, vgl_checkgraph(L, 1)->n_params);
   return 1;
 }
 
-static int l_close(lua_State *L) {
+static int l_close(lua_State *L) {                        /* graph:close() frees it now */
   vg_graph **box = luaL_checkudata(L, 1, TYPE);
   vg_graph_free(*box);
   *box = NULL;

@@ -47,6 +47,7 @@ static int rng_restore(lua_State *L) {
   return 1;
 }
 
+/* rng:state() -> a table from which restore goes on */
 static int rng_state(lua_State *L) {
   const vg_rng *r = vgl_checkrng(L, 1);
   lua_createtable(L, 0, 3);

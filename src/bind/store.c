@@ -21,7 +21,7 @@ static int l_open(lua_State *L) {                     /* open(path) -> store | n
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
-static int l_close(lua_State *L) {
+static int l_close(lua_State *L) {                    /* store:close() */
   vg_store **box = luaL_checkudata(L, 1, TYPE);
   vg_store_close(*box);
   *box = NULL;
@@ -34,8 +34,11 @@ static int answer(lua_State *L, vg_status s) {
   return 1;
 }
 
+/* store:begin() -> true | nil, message, code: what is written until commit is written wholly or not at all */
 static int l_begin(lua_State *L) { return answer(L, vg_store_begin(check_store(L, 1))); }
+/* store:commit() -> true | nil, message, code */
 static int l_commit(lua_State *L) { return answer(L, vg_store_commit(check_store(L, 1))); }
+/* store:rollback() undoes what was written since begin */
 static int l_rollback(lua_State *L) {
   vg_store_rollback(check_store(L, 1));
   return 0;

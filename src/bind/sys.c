@@ -69,6 +69,7 @@ static int sys_threads(lua_State *L) {
   return 1;
 }
 
+/* clock() -> seconds of a steady clock */
 static int sys_clock(lua_State *L) {
   lua_pushnumber(L, vg_clock_s());
   return 1;

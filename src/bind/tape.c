@@ -108,12 +108,12 @@ static int l_no_grad(lua_State *L) {                      /* tape:no_grad(f, ...
   return ok == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
 }
 
-static int l_reset(lua_State *L) {
+static int l_reset(lua_State *L) {                        /* tape:reset() forgets what was recorded */
   vg_tape_reset(check_tape(L, 1)->tape);
   return 0;
 }
 
-static int l_close(lua_State *L) {
+static int l_close(lua_State *L) {                        /* tape:close() frees it; nothing is recorded any more */
   vgl_tape *t = luaL_checkudata(L, 1, TYPE);
   if (vgl_current_tape(L) == t) {
     lua_pushnil(L);

@@ -44,6 +44,7 @@ static int new_filled(lua_State *L, double value, int options, const char *who) 
   return finish(L, s, box);
 }
 
+/* ones(shape [, options]) */
 static int tensor_ones(lua_State *L) { return new_filled(L, 1, 2, "tensor.ones"); }
 
 /* full(shape, value [, options]) */
@@ -148,6 +149,7 @@ static int tensor_new(lua_State *L) {
 
 /* -- reading and writing --------------------------------------------------------------------------------------------------------- */
 
+/* t:shape() -> list of lengths */
 static int tensor_shape(lua_State *L) {
   const vg_tensor *t = vgl_checktensor(L, 1);
   lua_createtable(L, t->shape.rank, 0);
@@ -158,6 +160,7 @@ static int tensor_shape(lua_State *L) {
   return 1;
 }
 
+/* t:count() -> number of elements; also #t */
 static int tensor_count(lua_State *L) {
   lua_pushinteger(L, vg_tensor_count(vgl_checktensor(L, 1)));
   return 1;
@@ -227,6 +230,7 @@ static int tensor_totable(lua_State *L) {
   return 1;
 }
 
+/* t:fill(value) returns t. */
 static int tensor_fill(lua_State *L) {
   vg_tensor_fill(vgl_checktensor(L, 1), luaL_checknumber(L, 2));
   lua_settop(L, 1);
@@ -247,6 +251,7 @@ static int tensor_assign(lua_State *L) {
 
 /* -- copies and views ------------------------------------------------------------------------------------------------------------ */
 
+/* t:copy() -> a tensor of its own memory */
 static int tensor_copy(lua_State *L) {
   vg_tensor *t = vgl_checktensor(L, 1);
   vg_tensor **box = vgl_newtensor(L);

@@ -88,7 +88,8 @@ describe("vega-lua", function()
     assert.equal(0, code)
     assert.truthy(out:find("x [N,H,W,Ci], w [Co,Kh,Kw,Ci/groups]", 1, true))
     local err
-    code, _, err = helper.run "%s help softmx"
+    code, out, err = helper.run "%s help softmx"
+    assert.equal("", out)
     assert.equal(2, code)
     assert.truthy(err:find("did you mean 'softmax'?", 1, true))
   end)
