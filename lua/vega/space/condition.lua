@@ -23,6 +23,7 @@ function Condition.__bnot(a) return new("not", a) end
 local SIGN = { eq = "==", ne = "~=", lt = "<", le = "<=", gt = ">", ge = ">=", is_in = "in" }
 
 local function comparison(op)
+  --- space.eq, ne, lt, le, gt, ge (name, value), space.is_in(name, list): a condition on the decision of that name, for space.when.
   return function(name, value)
     if type(name) ~= "string" then fail("space.%s: the name of a decision expected, got %s", op, type(name)) end
     if value == nil then fail("space.%s('%s', ...): a value expected, got nil", op, name) end

@@ -25,6 +25,8 @@ local function is_child(v) return type(v) == "table" or type(v) == "function" en
 -- Constructors ------------------------------------------------------------------------------------------------------------------------
 
 for _, kind in ipairs { "const", "bool", "int", "float", "normal", "ordinal", "subset", "sequence", "permutation" } do
+  --- const(value), bool(), int(low, high, { step, log }), float(low, high, { step, log }), normal(mean, deviation, { low, high }), ordinal(list),
+  -- subset(list, k), sequence(list, k), permutation(list): the domain of one decision.
   constructors[kind] = function(...) return new("domain", { domain = domains[kind](...) }) end
 end
 
@@ -115,6 +117,7 @@ end
 
 --- A constructor for a part that is written with others: expand(builder, options) declares them, and returns what it knows of them (or nil).
 function declare.macro(expand, check)
+  --- A cell: several decisions from one table of options; vega.space.cell, edge_dag and vertex_dag are described in space/cell.lua.
   return function(options)
     return new("macro", { expand = expand, options = check and check(options) or options })
   end
