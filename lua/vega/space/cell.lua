@@ -26,8 +26,12 @@ local function check_common(who, options, known)
   end
 end
 
--- Edges in the order of their ends: (1,2), (1,3), (2,3), (1,4), ...
-local function each_edge(n, visit) for to = 2, n do for from = 1, to - 1 do visit(from, to) end end end
+-- Edges with their decisions, in the order of their ends: (1,2), (1,3), (2,3), (1,4), ...
+local function edges_of(n, name_of, prefix)
+  local list = {}
+  for to = 2, n do for from = 1, to - 1 do list[#list + 1] = { from = from, to = to, name = prefix .. name_of(from, to) } end end
+  return list
+end
 
 local function one_hot(x, domain, value)
   for _, v in ipairs(domain.values) do x[#x + 1] = v == value and 1 or 0 end
@@ -47,35 +51,36 @@ local EdgeDag = class()
 
 function EdgeDag:members()
   local names = {}
-  each_edge(self.n, function(from, to) names[#names + 1] = self.edge(from, to) end)
+  for i, edge in ipairs(self.edges) do names[i] = edge.name end
   return names
 end
 
 function EdgeDag:graph(arch)
   local g = { nodes = {}, edges = {}, inputs = { 1 }, output = self.n }
   for i = 1, self.n do g.nodes[i] = "" end
-  each_edge(self.n, function(from, to)
-    local op = arch[self.edge(from, to)]
-    if op ~= self.none then table.insert(g.edges, { from, to, tostring(op) }) end
-  end)
+  for _, edge in ipairs(self.edges) do
+    local op = arch[edge.name]
+    if op ~= self.none then table.insert(g.edges, { edge.from, edge.to, tostring(op) }) end
+  end
   return g
 end
 
 --- For each edge whether it is there, and its op one-hot.
 function EdgeDag:adjacency(arch)
   local x = {}
-  each_edge(self.n, function(from, to)
-    local op = arch[self.edge(from, to)]
-    x[#x + 1] = op ~= self.none and 1 or 0
-    one_hot(x, self.ops, op)
-  end)
+  for _, edge in ipairs(self.edges) do
+    x[#x + 1] = arch[edge.name] ~= self.none and 1 or 0
+    one_hot(x, self.ops, arch[edge.name])
+  end
   return x
 end
 
 -- Here an op "none" is an op like the others: the code of a path says what stands on it.
 function EdgeDag:steps(arch, node)
   local list = {}
-  for to = node + 1, self.n do list[#list + 1] = { to = to, op = self.ops.place[arch[self.edge(node, to)]] } end
+  for _, edge in ipairs(self.edges) do
+    if edge.from == node then list[#list + 1] = { to = edge.to, op = self.ops.place[arch[edge.name]] } end
+  end
   return list
 end
 function EdgeDag:starts() return { 1 } end
@@ -84,7 +89,6 @@ function EdgeDag:path_lengths() return 1, self.n - 1 end
 
 local EDGE_OPTIONS = { nodes = true, ops = true, none = true, identity = true, canonical = true, edge = true }
 
-local function prefixed(name_of, prefix) return function(...) return prefix .. name_of(...) end end
 local function edge_name(from, to) return ("edge_%d_%d"):format(from, to) end
 
 local function new_edge_dag(options, prefix)
@@ -92,7 +96,7 @@ local function new_edge_dag(options, prefix)
   local ops = domains.choice(options.ops)
   if none == nil and ops.place.none then none = "none" end
   return setmetatable({ n = options.nodes, ops = ops, none = none, identity = options.identity, canonical = options.canonical,
-    edge = prefixed(options.edge or edge_name, prefix), kind = "edge_dag", options = options }, EdgeDag)
+    edges = edges_of(options.nodes, options.edge or edge_name, prefix), kind = "edge_dag", options = options }, EdgeDag)
 end
 
 function EdgeDag:declare(builder) for _, name in ipairs(self:members()) do builder:choice(name, self.ops.values) end end
@@ -103,31 +107,33 @@ local VertexDag = class()
 
 function VertexDag:members()
   local names = {}
-  each_edge(self.n, function(from, to) names[#names + 1] = self.edge(from, to) end)
-  for v = 2, self.n - 1 do names[#names + 1] = self.op(v) end
+  for i, edge in ipairs(self.edges) do names[i] = edge.name end
+  for v = 2, self.n - 1 do names[#names + 1] = self.op[v] end
   return names
 end
 
 function VertexDag:graph(arch)
   local g = { nodes = { "" }, edges = {}, inputs = { 1 }, output = self.n }
-  for v = 2, self.n - 1 do g.nodes[v] = tostring(arch[self.op(v)]) end
+  for v = 2, self.n - 1 do g.nodes[v] = tostring(arch[self.op[v]]) end
   g.nodes[self.n] = ""
-  each_edge(self.n, function(from, to) if arch[self.edge(from, to)] then table.insert(g.edges, { from, to, "" }) end end)
+  for _, edge in ipairs(self.edges) do if arch[edge.name] then table.insert(g.edges, { edge.from, edge.to, "" }) end end
   return g
 end
 
 --- The edge bits, then the ops of the inner vertices one-hot.
 function VertexDag:adjacency(arch)
   local x = {}
-  each_edge(self.n, function(from, to) x[#x + 1] = arch[self.edge(from, to)] and 1 or 0 end)
-  for v = 2, self.n - 1 do one_hot(x, self.ops, arch[self.op(v)]) end
+  for i, edge in ipairs(self.edges) do x[i] = arch[edge.name] and 1 or 0 end
+  for v = 2, self.n - 1 do one_hot(x, self.ops, arch[self.op[v]]) end
   return x
 end
 
 function VertexDag:steps(arch, node)
   local list = {}
-  for to = node + 1, self.n do
-    if arch[self.edge(node, to)] then list[#list + 1] = { to = to, op = to < self.n and self.ops.place[arch[self.op(to)]] or nil } end
+  for _, edge in ipairs(self.edges) do
+    if edge.from == node and arch[edge.name] then
+      list[#list + 1] = { to = edge.to, op = edge.to < self.n and self.ops.place[arch[self.op[edge.to]]] or nil }
+    end
   end
   return list
 end
@@ -137,13 +143,15 @@ function VertexDag:path_lengths() return 0, self.n - 2 end
 
 local VERTEX_OPTIONS = { vertices = true, ops = true, canonical = true }
 local function new_vertex_dag(options, prefix)
+  local op = {}
+  for v = 2, options.vertices - 1 do op[v] = ("%sop_%d"):format(prefix, v) end
   return setmetatable({ n = options.vertices, ops = domains.choice(options.ops), kind = "vertex_dag", canonical = options.canonical,
-    options = options, edge = prefixed(edge_name, prefix), op = prefixed(function(v) return ("op_%d"):format(v) end, prefix) }, VertexDag)
+    options = options, edges = edges_of(options.vertices, edge_name, prefix), op = op }, VertexDag)
 end
 
 function VertexDag:declare(builder)
-  each_edge(self.n, function(from, to) builder:bool(self.edge(from, to)) end)
-  for v = 2, self.n - 1 do builder:choice(self.op(v), self.ops.values) end
+  for _, edge in ipairs(self.edges) do builder:bool(edge.name) end
+  for v = 2, self.n - 1 do builder:choice(self.op[v], self.ops.values) end
 end
 
 -- cell --------------------------------------------------------------------------------------------------------------------------------

@@ -12,26 +12,33 @@ local SALT = "second half\n"                                  -- of the 128-bit 
 -- Canonical text ----------------------------------------------------------------------------------------------------------------------
 
 -- The cells whose graph stands for them, and the names they hide: all cells when asked for, otherwise those that were declared so.
-local function graph_cells(space, form)
+local function find_graph_cells(space, form)
   local list, hidden = {}, {}
   for _, name in ipairs(util.sorted_keys(space.cells)) do
     local cell = space.cells[name]
     if form == "graph" or cell.canonical == "graph" then
-      list[#list + 1] = name
-      for _, member in ipairs(cell:members()) do hidden[member] = name end
+      local members = cell:members()
+      list[#list + 1] = { name = name, cell = cell, first = members[1] }
+      for _, member in ipairs(members) do hidden[member] = name end
     end
   end
-  return list, hidden
+  return { list = list, hidden = hidden }
 end
 
-local function canonical_with_graphs(space, arch, list, hidden)
+local function graph_cells(space, form)
+  form = form or "declared"
+  space.graph_cells = space.graph_cells or {}
+  space.graph_cells[form] = space.graph_cells[form] or find_graph_cells(space, form)
+  return space.graph_cells[form]
+end
+
+local function canonical_with_graphs(space, arch, graphs)
   local lines = {}
   for _, name in ipairs(space.names) do
-    if arch[name] ~= nil and not hidden[name] then lines[#lines + 1] = name .. "=" .. text.canonical(arch[name]) end
+    if arch[name] ~= nil and not graphs.hidden[name] then lines[#lines + 1] = name .. "=" .. text.canonical(arch[name]) end
   end
-  for _, name in ipairs(list) do
-    local cell = space.cells[name]
-    if arch[cell:members()[1]] ~= nil then lines[#lines + 1] = name .. "=g:" .. cell:graph_text(arch) end
+  for _, each in ipairs(graphs.list) do
+    if arch[each.first] ~= nil then lines[#lines + 1] = each.name .. "=g:" .. each.cell:graph_text(arch) end
   end
   table.sort(lines)
   return table.concat(lines, "\n")
@@ -41,8 +48,8 @@ end
 -- With form "graph", or for a cell declared with canonical = "graph", a cell is one line that is the same for isomorphic cells.
 function methods:canonical(arch, form)
   if next(self.cells) ~= nil then
-    local list, hidden = graph_cells(self, form)
-    if #list > 0 then return canonical_with_graphs(self, arch, list, hidden) end
+    local graphs = graph_cells(self, form)
+    if #graphs.list > 0 then return canonical_with_graphs(self, arch, graphs) end
   end
   return core_hash.canonical(self.names, arch)
 end

@@ -34,7 +34,8 @@ end
 
 local function save_decision(d)
   local parent = d.parent and d.parent.decision and { d.parent.decision.name, d.parent.option } or nil
-  return { name = d.name, domain = d.domain:save(), guard = d.guard and condition.save(d.guard), stage = d.stage, parent = parent }
+  return { name = d.name, domain = d.domain:save(), guard = d.guard and condition.save(d.guard), stage = d.stage, parent = parent,
+    follows = d.follows and d.follows.name }
 end
 
 -- Functions inside the options of a cell are rebuilt from its prefix, so they need not be kept; a cell described by hand cannot be.
@@ -81,6 +82,7 @@ function store.restore(builder, saved)
     draft.raw[i] = load_entry(builder, { name = d.name, domain = domains.load(d.domain), guard = d.guard, stage = d.stage })
   end
   for i, d in ipairs(saved.decisions) do
+    draft.raw[i].follows = d.follows and draft.by_name[d.follows]
     if d.parent then draft.raw[i].parent = { decision = draft.by_name[d.parent[1]], option = d.parent[2] } end
   end
   for i, entry in ipairs(saved.tied or {}) do

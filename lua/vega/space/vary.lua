@@ -175,7 +175,7 @@ local MASKS = {
     return function(_, place) return place > cut end
   end,
   two_point = function(space, rng)
-    local n = #space.decisions
+    local n = math.max(1, #space.decisions)
     local from, to = rng:int(1, n), rng:int(1, n)
     if from > to then from, to = to, from end
     return function(_, place) return place >= from and place <= to end
