@@ -6,6 +6,7 @@
 --    vega-lua scripts/bench.lua agree                        the same loss as the peer from the same weights
 --    vega-lua scripts/bench.lua startup
 --    vega-lua scripts/bench.lua ask --strategies random,tpe --counts 100,1000,10000 --limit 60      what searchers cost (bench_ask.lua)
+--    vega-lua scripts/bench.lua space                        draws from search spaces (bench_space.lua)
 --
 -- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
 -- program torch_nas.py ($VEGA_SHARED/peers, run by $VEGA_PEER_PYTHON) and ends with one JSON line; ratios above 1 are in our favour.
@@ -148,8 +149,10 @@ end
 
 local function ask(o) return dofile(here .. "/bench_ask.lua")(here, o) end
 
-local COMMANDS = { ask = ask, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
+local function space() return dofile(here .. "/bench_space.lua")() end
+
+local COMMANDS = { ask = ask, space = space, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
 local command = COMMANDS[arg[1]]
-if not command then fail("expected ask, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
+if not command then fail("expected ask, space, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
 local result = command(options())
 if result then print(json.encode(result)) end

@@ -2,6 +2,7 @@
 --    local space = require "vega.space"
 --    local s = space { lr = space.float(1e-4, 1e-1, { log = true }), opt = space.choice { sgd = { momentum = space.float(0, 1) }, adam = {} } }
 --    local arch = s:random(rng)        -- { lr = 0.003, opt = "sgd", ["opt.sgd.momentum"] = 0.7 }
+-- A part inside another is a table of decisions, or a space with clauses of its own, which then must not look at names outside of it.
 -- An architecture is a flat table from the full name of a decision to its value; a decision that is not active is absent. Every producer of
 -- architectures ends in one gate (space/gate.lua). The language, by file of lua/vega/space/: domain (values of one decision), declare (nesting,
 -- repeats, ties), condition, clause, cell; and what a space can do: sample, vary, count, encode, print, store.

@@ -246,6 +246,12 @@ static int l_rows(lua_State *L) {
   return 1;
 }
 
+static int l_tostring(lua_State *L) {
+  sampler *b = luaL_checkudata(L, 1, TYPE);
+  lua_pushfstring(L, "space sampler (%d decisions)", (int)b->s.n_draws);
+  return 1;
+}
+
 /* permute(index, n, key) -> index: a permutation of 1..n named by key. */
 static int l_permute(lua_State *L) {
   lua_Integer i = luaL_checkinteger(L, 1), n = luaL_checkinteger(L, 2), key = luaL_checkinteger(L, 3);
@@ -271,7 +277,7 @@ static int l_nextafter(lua_State *L) {                /* nextafter(x, towards) -
   return 1;
 }
 
-static const luaL_Reg METHODS[] = { { "draw", l_draw }, { "rows", l_rows }, { NULL, NULL } };
+static const luaL_Reg METHODS[] = { { "draw", l_draw }, { "rows", l_rows }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = {
   { "nextafter", l_nextafter }, { "normal_quantile", l_normal_quantile }, { "normal_share", l_normal_share },
   { "permute", l_permute },     { "sampler", l_sampler },                 { NULL, NULL },

@@ -1,7 +1,8 @@
---- Cells: their encodings and the form that is the same for isomorphic graphs; and the encodings of everything else.
+--- Cells: their encodings and the form that is the same for isomorphic graphs; and the encodings of everything else. VEGA_LONG=1 takes all micro-cells.
 local core_rng = require("vega.core").rng
 local space = require "vega.space"
 
+local LONG = os.getenv "VEGA_LONG" ~= nil
 local OPS = { "none", "skip", "c1", "c3", "pool" }
 local function micro(identity, canonical) return space { e = space.edge_dag { nodes = 4, ops = OPS, identity = identity, canonical = canonical } } end
 
@@ -99,7 +100,7 @@ describe("the graph form", function()
 
   it("is that of isomorphism on all micro-cells", function()
     local s, of_hash, of_form = micro(), {}, {}
-    for i = 1, s.size do
+    for i = 1, s.size, LONG and 1 or 4 do
       local arch = s:unrank(i)
       local hash, form = s:hash(arch, "graph"), exact(arch)
       assert.equal(of_hash[hash] or form, form)
@@ -112,7 +113,7 @@ describe("the graph form", function()
     local s, value_of, n = micro("skip", "graph"), {}, 0
     local apply = { skip = function(x) return x end, c1 = function(x) return math.sin(3 * x + 1) end, c3 = function(x) return 1.7 * math.cos(2 * x * x + 0.3) end,
       pool = function(x) return math.exp(-x) + 0.1 * x end }
-    for i = 1, s.size do
+    for i = 1, s.size, LONG and 1 or 4 do
       local arch, v = s:unrank(i), { 0.377 }
       for to = 2, 4 do
         for from = 1, to - 1 do
@@ -125,7 +126,7 @@ describe("the graph form", function()
       assert.equal(value_of[hash] or value, value)
       value_of[hash] = value
     end
-    assert.is_true(n < 6000 and n > 4930, n)             -- 4930 values are different; equal ones may still differ in whether weights are shared
+    if LONG then assert.is_true(n == 5425, n) end        -- 4930 values are different; equal ones may still differ in whether weights are shared
   end)
 
   it("leaves the plain hash alone unless declared, and has no collisions there", function()

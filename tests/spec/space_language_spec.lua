@@ -1,5 +1,6 @@
 --- What can be declared, what is active when, what clauses forbid, and what bad declarations say.
 local core_rng = require("vega.core").rng
+local helper = require "spec.helper"
 local space = require "vega.space"
 
 local choice, int, bool = space.choice, space.int, space.bool
@@ -244,6 +245,16 @@ describe("a bad declaration", function()
     assert.error_matches(function() space(t):require(function(a) return a.x01 == 9 end, { name = "never" }):random(rng) end,
       "appears empty: of 1000 draws 1000 break clause 'never'")
     assert.error_matches(function() space { a = space.float(0, 1) }:require(function() return false end, { name = "never" }):random(rng) end, "appears empty")
+  end)
+end)
+
+describe("examples/spaces.lua", function()
+  it("runs", function()
+    local code, out = helper.run "%s examples/spaces.lua"
+    assert.equal(0, code)
+    assert.matches("a mistake: \tnil\tspace 'space': unknown label 'kernal'; did you mean 'kernel'", out)
+    assert.matches("256 cells, 136 up to isomorphism", out)
+    assert.matches("loaded is the same: true\n$", out)
   end)
 end)
 

@@ -1,8 +1,7 @@
 --- Save, load, difference; and what must hold of any space, on random ones. VEGA_LONG=1 takes the full numbers.
-package.path = package.path .. ";tests/spec/?.lua;" .. debug.getinfo(1, "S").source:match "^@(.*/)" .. "?.lua"
 local core = require "vega.core"
 local space = require "vega.space"
-local spaces = require "spaces"
+local spaces = require "spec.spaces"
 
 local LONG = os.getenv "VEGA_LONG" ~= nil
 local choice, int, bool = space.choice, space.int, space.bool

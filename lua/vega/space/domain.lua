@@ -8,7 +8,6 @@
 --   default()             the value in the middle
 --   equal(a, b), describe(), save()
 -- Numeric domains also have gaussian, polynomial, geometric (with a step) and blend; list-valued ones cross; permutations swap, insert, invert.
-local collection = require "vega.space.collection"
 local listed = require "vega.space.listed"
 local numeric = require "vega.space.numeric"
 local fail = require "vega.space.fail"
@@ -16,7 +15,7 @@ local fail = require "vega.space.fail"
 local domain = {
   const = listed.const, bool = listed.bool, choice = listed.choice, ordinal = listed.ordinal,
   int = numeric.int, float = numeric.float, normal = numeric.normal,
-  subset = collection.subset, sequence = collection.sequence, permutation = collection.permutation,
+  subset = require "vega.space.subset", sequence = require "vega.space.sequence", permutation = require "vega.space.permutation",
 }
 
 --- The names of all kinds, sorted.

@@ -47,12 +47,22 @@ local function label_error(space, arch, name)
   return ("space '%s': '%s' does not apply here; it needs %s"):format(space.name, name, space:describe_guard(entry) or "its inputs")
 end
 
+-- A missing decision is often one whose name is misspelt: then that is said.
+local function missing_error(space, config, d)
+  local wrong
+  for name in pairs(config) do
+    if not space.by_name[name] and (not wrong or tostring(name) < tostring(wrong)) then wrong = name end
+  end
+  if wrong ~= nil then return label_error(space, {}, wrong) end
+  return ("space '%s': '%s' is missing, %s expected"):format(space.name, d.name, d.domain:describe())
+end
+
 local function check_decisions(space, config)
   local arch = {}
   for _, d in ipairs(space.decisions) do
     if not d.active or d.active(arch) then
       local value = config[d.name]
-      if value == nil then return nil, ("space '%s': '%s' is missing, %s expected"):format(space.name, d.name, d.domain:describe()) end
+      if value == nil then return nil, missing_error(space, config, d) end
       local proper = d.domain:accept(value)
       if proper == nil then
         return nil, ("space '%s': '%s' is %s, expected %s"):format(space.name, d.name, text.show(value), d.domain:describe())
