@@ -9,7 +9,7 @@ function curves.params(more)
     warmup = { 0, min = 0, about = "the first step at which to decide" },
     interval = { 1, min = 1, about = "decide at every so many steps" },
     grace = { 5, min = 1, about = "completed trials before the first decision" } }
-  for name, rule in pairs(more or {}) do params[name] = rule end
+  for name, rule in pairs(more or {}) do params[name] = rule or nil end
   return params
 end
 

@@ -11,6 +11,7 @@ local SAMPLES = 1500         -- trees times trials that one ask may grow
 local Forest = { name = "forest", params = { initial = { 0, min = 0 }, trees = { 10, min = 1 }, random = { 0.2, min = 0, max = 1 },
   candidates = { 500, min = 1 }, min_leaf = { 1, min = 1 } } }
 Forest.__index = Forest
+Forest.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
 function Forest.defaults(spec) return { trials = spec.budget and spec.budget.trials } end
 

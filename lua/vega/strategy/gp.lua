@@ -11,6 +11,7 @@ local Gp = { name = "gp", multi_objective = true, params = { initial = { 0, min 
   multi = { "auto", one_of = { "auto", "ehvi", "parego" } },
   kappa = { 1.96, min = 0 }, deterministic = { false }, max_points = { 320, min = 10 }, rho = { 0.05, min = 0 } } }
 Gp.__index = Gp
+Gp.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
 function Gp.defaults(spec) return { trials = spec.budget and spec.budget.trials } end
 

@@ -10,6 +10,7 @@ local MOST_GOOD, KEEP, TRIES = 25, 4, 4
 local Tpe = { name = "tpe", multi_objective = true, params = { initial = { 10, min = 1 }, candidates = { 64, min = 1 }, gamma = { 0.1, min = 0, max = 1 },
   prior_weight = { 1.0, min = 1e-3 }, multivariate = { true }, liar = { true } } }
 Tpe.__index = Tpe
+Tpe.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
 function Tpe.new(space, p, rng)
   return setmetatable({ space = space, p = p, rng = rng, history = history.new(space) }, Tpe)

@@ -1,6 +1,6 @@
 --- What every scheduler must do. One line applies it:
 --    require("tests.spec.contract.scheduler")(describe, it, "asha", function() return vega.scheduler.asha { max = 27 } end)
--- Options (a last table): jobs = 60.
+-- Options (a last table): jobs = 60, cuts = 40 (places at which the events are cut).
 local assert = require "luassert"
 local fidelity = dofile(debug.getinfo(1, "S").source:match("^@(.*)contract/scheduler%.lua$") .. "fidelity_helper.lua")
 local strategy = require "vega.strategy"
@@ -54,7 +54,7 @@ return function(describe, it, name, scheduler, options)
       local events = whole:save().events
       local places = {}                                                -- how many suggestions had been asked before each event
       for i, event in ipairs(events) do places[i] = (places[i - 1] or 0) + (event[1] == "ask" and 1 or 0) end
-      for cut = 0, #events, math.max(1, #events // (os.getenv "VEGA_LONG" and 400 or 40)) do
+      for cut = 0, #events, math.max(1, #events // (os.getenv "VEGA_LONG" and 400 or options and options.cuts or 40)) do
         local driver = with_strategy():replay(table.move(events, 1, cut, 1, {}))
         local rest, asked = {}, places[cut] or 0
         local first = asked + (#driver:pending() == 0 and 1 or 0)
