@@ -130,11 +130,11 @@ describe("a journal that is cut at any event", function()
     return list, count()
   end
 
-  local function check(name, make)
+  local function check(name, make, cuts)
     it("goes on as if undisturbed: " .. name, function()
       local folder = scratch()
       local whole, commits = undisturbed(make, folder)
-      for cut = 1, commits - 1, long and 1 or math.max(1, commits // 12) do
+      for cut = 1, commits - 1, long and 1 or math.max(1, commits // (cuts or 12)) do
         local path = ("%s/cut%d.db"):format(folder, cut)
         local study = vega_study(make(path))
         kill_at(study, cut)
@@ -160,11 +160,12 @@ describe("a journal that is cut at any event", function()
   end
   for _, name in ipairs(strategy.names()) do
     local s = strategy[name]
+    local models = s.class.fidelity == "rungs"                          -- then each ask fits one, in each replay
     check("strategy " .. name, function(path)
-      local o = options { strategy = s {}, store = path, budget = { trials = long and 60 or 14 } }
+      local o = options { strategy = s {}, store = path, budget = { trials = long and 60 or models and 7 or 14 } }
       o.scheduler, o.evaluate = nil, function(arch) return { loss = CURVES.values(arch, nil, 9).loss } end
       return o
-    end)
+    end, models and 3)
   end
 end)
 
