@@ -136,25 +136,31 @@ local function take_id(self)
   return id
 end
 
--- A suggestion leaves; from here on it is pending.
-local function issue(self, id, suggestion)
-  local entry = self.entries[id] or { id = id, reached = 0, reported = 0, losses = 0 }
-  self.jobs = self.jobs + 1
-  suggestion.id, suggestion.job = id, self.jobs
-  entry.suggestion, entry.verdict = suggestion, nil
-  self.entries[id], self.open[id], self.open_count = entry, entry, self.open_count + 1
+-- A suggestion leaves; from here on it is pending. Tables are made whole, as each field that is added later may cost a rehash.
+local function issue(self, suggestion)
+  local id = suggestion.id
+  local entry = self.entries[id]
+  if entry then entry.suggestion, entry.verdict = suggestion, nil
+  else
+    entry = { id = id, suggestion = suggestion, reached = suggestion.fidelity and suggestion.fidelity.from or 0, reported = 0, losses = 0 }
+    self.entries[id] = entry
+  end
+  self.open[id], self.open_count = entry, self.open_count + 1
   return suggestion
 end
 
-local function issue_new(self, id, arch, hash, origin, job)
+local function next_job(self)
+  self.jobs = self.jobs + 1
+  return self.jobs
+end
+
+local function issue_new(self, arch, hash, origin, job)
+  local id = take_id(self)
   self.counters.asked = self.counters.asked + 1
   see(self, hash, id)
-  local suggestion = issue(self, id, { kind = "new", config = arch, arch = arch, hash = hash, origin = origin or self.name,
-    seed = self.dice:seek(self.seed, "trial", id):int(0, math.maxinteger - 1) })
-  if job then
-    suggestion.kind, suggestion.parent, suggestion.fidelity = job.kind, job.parent, { from = job.from or 0, to = job.to, max = self.scheduler.max }
-    self.entries[id].reached = job.from or 0
-  end
+  local suggestion = issue(self, { id = id, job = next_job(self), kind = job and job.kind or "new", config = arch, arch = arch, hash = hash,
+    origin = origin or self.name, seed = self.dice:seek(self.seed, "trial", id):int(0, math.maxinteger - 1), parent = job and job.parent,
+    fidelity = job and { from = job.from or 0, to = job.to, max = self.scheduler.max } })
   if self.method.on_issued then self.method:on_issued(suggestion) end
   return suggestion
 end
@@ -177,7 +183,7 @@ local function new_trial(self, job)
     self.rng:seek(self.seed, "ask", id)
     local arch, hash, origin = propose(self)
     if not arch then return nil, hash end
-    if self.dedup ~= "reuse" or not self.results[hash] then return issue_new(self, take_id(self), arch, hash, origin, job) end
+    if self.dedup ~= "reuse" or not self.results[hash] then return issue_new(self, arch, hash, origin, job) end
     reuse(self, arch, hash)
   end
   self.rng:seek(self.seed, "ask", self.next_id)
@@ -187,14 +193,14 @@ local function new_trial(self, job)
     hash = self.space:hash(arch)
   end
   if not arch then return nil, "exhausted" end
-  return issue_new(self, take_id(self), arch, hash, origin or "enumeration", job)
+  return issue_new(self, arch, hash, origin or "enumeration", job)
 end
 
 local function resume(self, job)
   local entry = self.entries[job.id]
   local first = entry.suggestion
   self.counters.resumed = self.counters.resumed + 1
-  return issue(self, job.id, { kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
+  return issue(self, { id = job.id, job = next_job(self), kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
     origin = self.scheduler_name, fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to, max = self.scheduler.max } })
 end
 
@@ -202,7 +208,7 @@ end
 local function issue_given(self, job)
   local arch, message = self.space:check(job.arch)
   if not arch then error(("scheduler '%s' asked for an architecture that is not allowed: %s"):format(self.scheduler_name, message), 0) end
-  return issue_new(self, take_id(self), arch, self.space:hash(arch), self.scheduler_name, job)
+  return issue_new(self, arch, self.space:hash(arch), self.scheduler_name, job)
 end
 
 -- What a scheduler wants done, as a suggestion; nil and why not when the strategy has none.

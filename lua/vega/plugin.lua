@@ -33,7 +33,7 @@ end
 -- @param kind "strategy" or "scheduler": the module is vega.KIND.NAME
 -- @param needed names of the functions that a class must have
 function plugin.family(kind, needed)
-  local module, family = "vega." .. kind, {}
+  local module, family = "vega." .. kind, { kind = kind }
 
   --- A descriptor of a class of one's own.
   function family.use(class, options)

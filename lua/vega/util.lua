@@ -49,11 +49,6 @@ function util.check_options(who, options, known, level)
   end
 end
 
-local function contains(list, value)
-  for _, each in ipairs(list) do if each == value then return true end end
-  return false
-end
-
 --- Fills in and checks parameters declared as `{ default, min =, max =, one_of = { words }, about = "text" }`; returns a new table.
 -- A whole-number default takes whole numbers only. Raises on a wrong one.
 function util.parameters(who, declared, given, level)
@@ -72,7 +67,7 @@ function util.parameters(who, declared, given, level)
     end
     if rule.min and (value < rule.min or value ~= value) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
     if rule.max and (value > rule.max or value ~= value) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
-    if rule.one_of and not contains(rule.one_of, value) then
+    if rule.one_of and not util.contains(rule.one_of, value) then
       error(("%s: %s must be one of %s, got %s"):format(who, name, table.concat(rule.one_of, ", "), tostring(value)), level)
     end
     result[name] = value

@@ -79,7 +79,43 @@ static int l_call(lua_State *L) {
   return vgl_apply(L, &c);
 }
 
-static int l_list(lua_State *L) {                         /* list() -> { { name=, doc=, args = {names} }, ... }, sorted by name */
+static void set_number(lua_State *L, const vg_arg *a, const char *field, double v) {
+  if (counts_from_one(a->name) && v >= 0) v += 1;
+  if (a->integer) lua_pushinteger(L, (lua_Integer)v);
+  else lua_pushnumber(L, v);
+  lua_setfield(L, -2, field);
+}
+
+static void set_words(lua_State *L, const vg_arg *a) {
+  char word[32];
+  lua_newtable(L);
+  for (int i = 0; nth_word(word, a->words, i); i++) {
+    lua_pushstring(L, word);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "one_of");
+  if (a->required) return;
+  lua_pushstring(L, nth_word(word, a->words, (int)a->def));
+  lua_setfield(L, -2, "default");
+}
+
+/* Pushes { name =, default =, min =, max =, one_of = { words }, required = }, in the units of Lua. */
+static void push_option(lua_State *L, const vg_arg *a) {
+  lua_newtable(L);
+  lua_pushstring(L, a->name);
+  lua_setfield(L, -2, "name");
+  lua_pushboolean(L, a->required);
+  lua_setfield(L, -2, "required");
+  if (a->words) {
+    set_words(L, a);
+    return;
+  }
+  if (!a->required) set_number(L, a, "default", a->def);
+  if (a->min != 0 || a->max != 0) set_number(L, a, "min", a->min);
+  if (a->max > a->min) set_number(L, a, "max", a->max);
+}
+
+static int l_list(lua_State *L) {                         /* list() -> { { name=, doc=, args = {names}, options = {...} }, ... }, sorted by name */
   lua_newtable(L);
   for (int i = 0; vg_op_table[i]; i++) {
     const vg_op *op = vg_op_table[i];
@@ -94,6 +130,12 @@ static int l_list(lua_State *L) {                         /* list() -> { { name=
       lua_rawseti(L, -2, k + 1);
     }
     lua_setfield(L, -2, "args");
+    lua_newtable(L);
+    for (int k = 0; k < vg_op_n_args(op); k++) {
+      push_option(L, &op->args[k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "options");
     lua_rawseti(L, -2, i + 1);
   }
   return 1;
