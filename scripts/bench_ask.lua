@@ -69,7 +69,7 @@ end
 local function peers(here, counts, limit)
   local python = os.getenv "VEGA_PEER_PYTHON"
   if not python then return end
-  local output, code = core.sys.run { python, here .. "/peer_ask.py", table.concat(counts, ","), tostring(limit), tostring(WINDOW) }
+  local output, code = core.sys.run { "env", "OMP_NUM_THREADS=1", python, here .. "/peer_ask.py", table.concat(counts, ","), tostring(limit), tostring(WINDOW) }
   if not output or code ~= 0 then
     io.stderr:write("bench: the peer did not run: ", tostring(code), "\n")
     return
@@ -88,6 +88,7 @@ return function(here, o)
   local entries, counts, names = dofile(here .. "/study/entries.lua"), {}, {}
   for word in o.counts:gmatch "%d+" do counts[#counts + 1] = math.tointeger(word) end
   for word in o.strategies:gmatch "[%w_]+" do names[#names + 1] = word end
+  vega.threads(1)
   ours(#names > 0 and names or entries.all {}, counts, o.limit)
   peers(here, counts, o.limit)
 end

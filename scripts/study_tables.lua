@@ -8,7 +8,7 @@
 --    --seeds N          runs of each (default: the protocol's, 20 or 100)      --budget N   trials, instead of the protocol's
 --    --limit S          processor seconds a run may take (default 600): a run that is ended is kept and said so; the rest of its cell is left out
 --    --out DIR          where runs/*.jsonl, table.md, table.json, plot.svg and study.html go (default runs/study_tables)
---    --jobs N           processes at a time (default 1)
+--    --jobs N           processes at a time, each with one thread (default 1)
 --
 -- Stop it at any time: a run that has ended is stored and not run again.
 local vega = require "vega"
@@ -18,29 +18,11 @@ local entries = dofile(here .. "/study/entries.lua")
 local present = dofile(here .. "/study/present.lua")
 local protocol = dofile(here .. "/study/protocol.lua")
 local results = dofile(here .. "/study/results.lua")
+local shared = require "vega.table.shared"
 
-local DEFAULTS = { problems = "", strategies = "", seeds = 0, budget = 0, limit = 600, out = "runs/study_tables", jobs = 1 }
+local DEFAULTS = { problems = "", strategies = "", seeds = 0, budget = 0, limit = 600, out = "runs/study_tables", jobs = 1, list = false }
 
-local function fail(message, ...)
-  io.stderr:write("study_tables: ", message:format(...), "\n")
-  os.exit(2)
-end
-
-local function options(from)
-  local o, names = {}, {}
-  for key, value in pairs(DEFAULTS) do o[key], names[#names + 1] = value, key end
-  for i = from, #arg, 2 do
-    local key = arg[i]:match "^%-%-(%a+)$"
-    if not key or DEFAULTS[key] == nil then
-      local near = vega.nearest(key or arg[i], names)
-      fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
-    end
-    if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
-    o[key] = arg[i + 1]
-    if type(DEFAULTS[key]) == "number" then o[key] = math.tointeger(arg[i + 1]) or fail("%s wants a whole number, got %s", arg[i], arg[i + 1]) end
-  end
-  return o
-end
+local function fail(message, ...) error({ message = "study_tables: " .. message:format(...), exit_code = 2 }, 0) end
 
 local function words(text)
   local list = {}
@@ -59,6 +41,17 @@ local function chosen_problems(o)
     local take = #wanted == 0
     for _, want in ipairs(wanted) do take = take or entry.name:sub(1, #want) == want end
     if take then list[#list + 1] = entry end
+  end
+  return list
+end
+
+-- Without those whose table is not here.
+local function available(entries_chosen)
+  local list = {}
+  for _, entry in ipairs(entries_chosen) do
+    local path, message = true, nil
+    if entry.data then path, message = shared(entry.data) end
+    if path then list[#list + 1] = entry else io.stderr:write(("%s is left out: %s\n"):format(entry.name, message)) end
   end
   return list
 end
@@ -83,6 +76,7 @@ end
 
 local function run_cell(o, label, seeds)
   local entry = chosen_problems(o)[1]
+  vega.threads(1)                                     -- the processes are what runs side by side
   local code = entries.code(label, entry, budget_text(o))
   local done, problem = results.read(o.out, entry.name, label, code), nil
   for seed = 1, seeds do
@@ -116,7 +110,7 @@ end
 
 local function plan(o)
   local cells = {}
-  for _, entry in ipairs(chosen_problems(o)) do
+  for _, entry in ipairs(available(chosen_problems(o))) do
     local labels = #o.strategies > 0 and words(o.strategies) or entries.all(entry)
     for _, label in ipairs(labels) do cells[#cells + 1] = { entry = entry, label = label } end
   end
@@ -175,9 +169,12 @@ local function study(o)
 end
 
 if arg[1] == "cell" then
-  run_cell(options(4), arg[2], math.tointeger(arg[3]))
-elseif arg[1] == "--list" then
-  for _, entry in ipairs(protocol) do print(("%-26s %s"):format(entry.name, entry.metric)) end
+  run_cell(vega.arguments(DEFAULTS, table.move(arg, 4, #arg, 1, {})), arg[2], math.tointeger(arg[3]))
 else
-  study(options(1))
+  local o = vega.arguments(DEFAULTS)
+  if o.list then
+    for _, entry in ipairs(protocol) do print(("%-26s %s"):format(entry.name, entry.metric)) end
+  else
+    study(o)
+  end
 end
