@@ -69,7 +69,8 @@ end
 local function peers(here, counts, limit)
   local python = os.getenv "VEGA_PEER_PYTHON"
   if not python then return end
-  local output, code = core.sys.run { "env", "OMP_NUM_THREADS=1", python, here .. "/peer_ask.py", table.concat(counts, ","), tostring(limit), tostring(WINDOW) }
+  local output, code = core.sys.run { "env", "OMP_NUM_THREADS=1", python, here .. "/peer_ask.py", table.concat(counts, ","), tostring(limit),
+    tostring(WINDOW) }
   if not output or code ~= 0 then
     io.stderr:write("bench: the peer did not run: ", tostring(code), "\n")
     return

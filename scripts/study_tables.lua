@@ -74,8 +74,13 @@ local function run_once(entry, problem, label, seed, o)
     stopped = late or nil }
 end
 
+local function entry_named(name)
+  for _, entry in ipairs(protocol) do if entry.name == name then return entry end end
+  fail("no problem is named '%s'", name)
+end
+
 local function run_cell(o, label, seeds)
-  local entry = chosen_problems(o)[1]
+  local entry = entry_named(o.problems)
   vega.threads(1)                                     -- the processes are what runs side by side
   local code = entries.code(label, entry, budget_text(o))
   local done, problem = results.read(o.out, entry.name, label, code), nil

@@ -15,6 +15,8 @@
 -- Rows of the same architecture and fidelity are repeats (seeds). Two ways to say that columns are not what they seem:
 --    values = { acc = vega.table.repeats { "acc_1", "acc_2" } }                    repeats side by side
 --    values = { acc = vega.table.at { [12] = "acc_e12", [200] = "acc_e200" } }     fidelities side by side (fidelity = { name = "epochs" })
+-- Where the table is a sample of a larger space, lookup says who answers for an architecture that has no row: "exact" nobody (the space forbids it),
+-- "nearest" the nearest row, "interpolate" the three nearest, weighted.
 -- Known benchmarks are files of lua/vega/table/known/: vega.table.nas_bench_201 "cifar10", vega.table.nas_bench_macro(), vega.table.lcbench(3945).
 local frame = require "vega.table.frame"
 local index = require "vega.table.index"
@@ -110,7 +112,11 @@ local function build(o)
   self.levels, level_of = find_levels(f, o, self.values)
   local members, by_text = index.members(f, self.space, o.arch, level_of)
   check_levels(o, members, self.levels)
-  if o.lookup == "exact" then index.check_cover(self.space, members, o.name) else self.find_nearest = index.nearest(self.space, members) end
+  if o.lookup == "exact" then
+    index.check_cover(self.space, members, o.name)
+  else
+    self.neighbours = index.neighbours(self.space, members, o.lookup == "nearest" and 1 or 3)
+  end
   self.members, self.by_text = members, by_text
   if #self.levels > 0 then
     local name = type(o.fidelity) == "string" and o.fidelity or o.fidelity and o.fidelity.name or "fidelity"
@@ -159,11 +165,20 @@ local function values_at(self, member, fidelity, seed)
   return result
 end
 
---- The rows of an architecture, or of the nearest one when the table was made with lookup = "nearest".
+-- The members that answer for an architecture, with their weights; nil when there is none.
 local function find(self, arch)
   local member = self.by_text[self.space:canonical(arch)]
-  if not member and self.find_nearest then member = self.find_nearest(arch) end
-  return member
+  if member then return { { member = member, weight = 1 } } end
+  return self.neighbours and self.neighbours(arch)
+end
+
+local function blend(found, values_of)
+  if #found == 1 then return values_of(found[1].member) end
+  local result = {}
+  for _, each in ipairs(found) do
+    for name, v in pairs(values_of(each.member)) do result[name] = (result[name] or 0.0) + each.weight * v end
+  end
+  return result
 end
 
 --- What the table says of an architecture: its values and `seconds`, the simulated time, which `spent_s` grows by.
@@ -171,18 +186,18 @@ end
 -- @param fidelity  optional number, instead of trial.fidelity; the highest one when neither is given
 -- @return values | nil, message, "EARG"
 function Table:evaluate(arch, trial, fidelity)
-  local member, seed = find(self, arch), trial and trial.seed or 0
-  if not member then
+  local found, seed = find(self, arch), trial and trial.seed or 0
+  if not found then
     local text = self.space:canonical(arch):gsub("\n", ", ")
     return nil, ("table '%s' has no such architecture: %s"):format(self.name, text), "EARG"
   end
   local values, message, code
   if self.fidelity then
-    local function look(step) return values_at(self, member, step, seed) end
+    local function look(step) return blend(found, function(member) return values_at(self, member, step, seed) end) end
     values, message, code = walk(("table '%s'"):format(self.name), self.fidelity, look, trial, fidelity)
     if not values then return nil, message, code end
   else
-    values = values_at_level(self, member, 1, seed)
+    values = blend(found, function(member) return values_at_level(self, member, 1, seed) end)
   end
   self.spent_s = self.spent_s + (values.seconds or 0)
   return values
@@ -240,6 +255,13 @@ function module.at(columns) return setmetatable(columns, At) end
 --- Names of the known benchmarks, sorted.
 function module.names() return plugin.names "vega.table.known" end
 
+-- The option, or the first of the choices.
+local function one_of(o, key, choices)
+  for _, choice in ipairs(choices) do if o[key] == choice then return choice end end
+  if o[key] == nil then return choices[1] end
+  error(("table '%s': %s is one of %s; got '%s'"):format(o.name, key, table.concat(choices, ", "), tostring(o[key])), 4)
+end
+
 local function check(o)
   util.check_options("table", o, OPTIONS, 3)
   for _, name in ipairs { "space", "objectives" } do
@@ -248,12 +270,7 @@ local function check(o)
   local full = {}
   for key, value in pairs(o) do full[key] = value end
   full.name = o.name or o.file and o.file:match "([^/]+)$" or "table"
-  for key, choices in pairs { repeats = { "mean", "draw" }, lookup = { "exact", "nearest" } } do
-    full[key] = o[key] or choices[1]
-    if full[key] ~= choices[1] and full[key] ~= choices[2] then
-      error(("table '%s': %s is '%s' or '%s', got '%s'"):format(full.name, key, choices[1], choices[2], tostring(o[key])), 3)
-    end
-  end
+  full.repeats, full.lookup = one_of(full, "repeats", { "mean", "draw" }), one_of(full, "lookup", { "exact", "nearest", "interpolate" })
   return full
 end
 

@@ -1,7 +1,8 @@
 --- The problems of the study and how a run on each is judged. An entry:
 --    name, metric (what the score is), goal (of the score), average = "mean" where the mean decides, log = true for a log scale
 --    budget = { trials = }, or function(problem) -> { seconds = }; workers; seeds: how many runs the comparison needs
---    data: the file under $VEGA_SHARED/data that it needs; make() -> problem, score(run, problem) -> number; on_tell(run, suggestion, values, problem) -> true to stop
+--    data: the file under $VEGA_SHARED/data that it needs; make() -> problem, score(run, problem) -> number
+--    on_tell(run, suggestion, values, problem) -> true to stop
 --    options = { strategy = { .. } } where a strategy's defaults do not fit the budget; several = true: more than one objective
 --    known = { { who, median, lower quartile, upper quartile } .. }: what others reached; "9.1" and the like are sections of the specification
 local vega = require "vega"
@@ -19,8 +20,8 @@ end
 for _, each in ipairs { { "cifar10", 93.74, 93.99 }, { "cifar100", 71.19, 72.06 }, { "imagenet16-120", 44.90, 45.55 } } do
   local data, random, aging = table.unpack(each)
   add {
-    name = "nb201-" .. data, data = "nas-bench-201/nasbench201.csv.gz", metric = "test accuracy (%) of the best by validation", goal = "max", average = "mean",
-    budget = { trials = 100 }, seeds = 100, options = FOR_100,
+    name = "nb201-" .. data, data = "nas-bench-201/nasbench201.csv.gz",
+    metric = "test accuracy (%) of the best by validation", goal = "max", average = "mean", budget = { trials = 100 }, seeds = 100, options = FOR_100,
     make = function() return vega.table.nas_bench_201(data, { epochs = 12 }) end,
     score = function(run) return run.driver:best().values.test_accuracy end,
     known = { { "random, reference (mean)", random }, { "aging 10, 3, reference (mean)", aging } },
@@ -30,8 +31,8 @@ end
 -- NAS-Bench-Macro: how many networks are asked for until one within 0.1 % of the best is found. A run that finds none counts as budget + 1.
 local NEAR = 0.1
 add {
-  name = "nbmacro", data = "nas-bench-macro/nasbench_macro_cifar10.csv.gz", metric = "networks until within 0.1 % of the best", goal = "min", censored = true,
-  budget = { trials = 1000 }, seeds = 20, options = FOR_200,
+  name = "nbmacro", data = "nas-bench-macro/nasbench_macro_cifar10.csv.gz",
+  metric = "networks until within 0.1 % of the best", goal = "min", censored = true, budget = { trials = 1000 }, seeds = 20, options = FOR_200,
   make = function() return vega.table.nas_bench_macro() end,
   on_tell = function(run, _, values, problem)
     run.found = problem:regret(values) <= NEAR
@@ -56,8 +57,8 @@ end
 local FULL_TRAININGS = 30
 for _, task in ipairs { 3945, 34539, 167104, 189862 } do
   add {
-    name = "lcbench-time-" .. task, data = LCBENCH, metric = "regret of validation accuracy (%) after the time of 30 trainings", goal = "min", seeds = 20,
-    timed = true, options = FOR_100,
+    name = "lcbench-time-" .. task, data = LCBENCH,
+    metric = "regret of validation accuracy (%) after the time of 30 trainings", goal = "min", seeds = 20, timed = true, options = FOR_100,
     make = function() return vega.table.lcbench(task) end,
     budget = function(problem)
       local sum = 0.0

@@ -99,6 +99,11 @@ describe("a table of one's own", function()
     assert.equal(3, t:evaluate({ opt = "sgd", lr = 0.005 }).loss)
     assert.equal(2, t:evaluate({ opt = "sgd", lr = 0.05 }).loss)
     assert.equal(1, t:evaluate({ opt = "adam", lr = 0.0001 }).loss)
+    local blended = assert(read { rows = { { x = 0, v = 1 }, { x = 4, v = 2 }, { x = 10, v = 5 } }, space = { x = space.float(0, 10) },
+      objectives = { v = "min" }, lookup = "interpolate" })
+    assert.equal(2, blended:evaluate({ x = 4.0 }).v)
+    local a, b, c = 1 / 4, 1 / 4, 1 / 64                 -- inverse squares of the distances from 2
+    near((a * 1 + b * 2 + c * 5) / (a + b + c), blended:evaluate({ x = 2.0 }).v, 1e-12)
     local inferred = assert(read { rows = { { x = 1, y = 0.5, v = 1 }, { x = 7, y = 2.5, v = 2 } }, space = { "x", "y" }, objectives = { v = "min" },
       lookup = "nearest" })
     assert.equal("int [1, 7]", inferred.space.by_name.x.domain:describe())
@@ -176,7 +181,7 @@ describe("a table that is wrong", function()
     end
     raises("table .*w.csv: unknown column 'acuracy'; did you mean 'accuracy'", { space = { "acuracy" }, objectives = { v = "max" } })
     raises("unknown option 'objectivs'; did you mean 'objectives'", { space = { "v" }, objectivs = {} })
-    raises("lookup is 'exact' or 'nearest', got 'near'", { space = { "v" }, objectives = { v = "max" }, lookup = "near" })
+    raises("lookup is one of exact, nearest, interpolate; got 'near'", { space = { "v" }, objectives = { v = "max" }, lookup = "near" })
     raises("no row has v = 7", { space = { "accuracy" }, objectives = { v = "max" }, where = { v = 7 } })
     raises("2 architectures of a space with no end", { space = { accuracy = space.float(0, 9) }, objectives = { v = "max" } })
     raises("ends in .csv, .csv.gz or .json", { file = "x.txt", space = { "v" }, objectives = { v = "max" } })

@@ -24,12 +24,12 @@ local function distinct(frame, name)
   return list
 end
 
--- What a column without a declared domain may hold: its values; between them only where the nearest row answers.
+-- What a column without a declared domain may hold: its values; what lies between them only where other rows answer for it.
 local function infer(frame, name, lookup)
   local list = distinct(frame, name)
   if #list == 1 then return space.const(list[1]) end
   if type(list[1]) ~= "number" then return space.choice(list) end
-  if lookup ~= "nearest" then return space.ordinal(list) end
+  if lookup == "exact" then return space.ordinal(list) end
   for _, v in ipairs(list) do if not math.tointeger(v) then return space.float(list[1], list[#list]) end end
   return space.int(list[1], list[#list])
 end
@@ -98,31 +98,59 @@ end
 function index.check_cover(target, members, name)
   if target.size == #members then return end
   if not target.size or target.size > ENUMERABLE then
-    fail("EARG", "table '%s': it holds %d architectures of a space with %s; lookup = \"nearest\" answers for the others", name, #members,
-      target.size or "no end")
+    fail("EARG", "table '%s': it holds %d architectures of a space with %s; lookup = \"nearest\" or \"interpolate\" answers for the others", name,
+      #members, target.size or "no end")
   end
 end
 
 local NOMINAL = { choice = true, bool = true, const = true }
 
---- Finds the member nearest in the unit cube; unordered values and inactive decisions are 0 or 1 apart. Of equals the first of the table.
-function index.nearest(target, members)
+-- Squared distances from x to each of the points; unordered values and inactive decisions are 0 or 1 apart.
+local function distances(x, points, nominal)
+  local result = {}
+  for k, p in ipairs(points) do
+    local sum = 0.0
+    for i = 1, #x do
+      local a, b = x[i], p[i]
+      if a ~= b then
+        if nominal[i] or a < 0 or b < 0 then sum = sum + 1 else sum = sum + (a - b) * (a - b) end
+      end
+    end
+    result[k] = sum
+  end
+  return result
+end
+
+-- The places of the n least of a list, least first; of equals the earlier.
+local function least(list, n)
+  local places = {}
+  for i, v in ipairs(list) do
+    local at = #places + 1
+    while at > 1 and v < list[places[at - 1]] do at = at - 1 end
+    if at <= n then
+      table.insert(places, at, i)
+      places[n + 1] = nil
+    end
+  end
+  return places
+end
+
+--- A function from an architecture to the n members nearest in the unit cube, as { member =, weight = }: weights are the inverse squared distances,
+-- their sum is 1 (Shepard 1968, doi:10.1145/800186.810616).
+function index.neighbours(target, members, n)
   local points, nominal = {}, {}
   for i, member in ipairs(members) do points[i] = target:encode(member.arch) end
   for i, d in ipairs(target.decisions) do nominal[i] = NOMINAL[d.domain.kind] or false end
   return function(arch)
-    local x, best, least = target:encode(arch), nil, math.huge
-    for k, p in ipairs(points) do
-      local sum = 0.0
-      for i = 1, #x do
-        local a, b = x[i], p[i]
-        if a ~= b then
-          if nominal[i] or a < 0 or b < 0 then sum = sum + 1 else sum = sum + (a - b) * (a - b) end
-        end
-      end
-      if sum < least then best, least = members[k], sum end
+    local apart = distances(target:encode(arch), points, nominal)
+    local found, sum = {}, 0.0
+    for i, place in ipairs(least(apart, n)) do
+      if apart[place] == 0 then return { { member = members[place], weight = 1 } } end
+      found[i] = { member = members[place], weight = 1 / apart[place] }
+      sum = sum + found[i].weight
     end
-    return best
+    for _, each in ipairs(found) do each.weight = each.weight / sum end
+    return found
   end
 end
 

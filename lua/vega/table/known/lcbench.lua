@@ -4,7 +4,7 @@
 --    local bench = assert(vega.table.lcbench(3945))
 --
 -- values: accuracy (validation, %), test_balanced_accuracy, cross_entropy (validation), seconds. The space is the continuous one the
--- configurations were drawn from; a configuration that is not among them is answered by the nearest one.
+-- configurations were drawn from; for one that is not among them the three nearest answer, weighted by their inverse squared distance.
 local shared = require "vega.table.shared"
 local space = require "vega.space"
 
@@ -21,7 +21,7 @@ return function(task)
   local configs = shared "hpo-lcbench-surrogate/configs.csv.gz"
   if not (results and configs) then return nil, message, code end
   return require "vega.table" { name = "lcbench/" .. task, file = results, join = { file = configs, on = "config" },
-    where = { task = task }, lookup = "nearest",
+    where = { task = task }, lookup = "interpolate",
     space = SPACE,
     objectives = { accuracy = "max" }, scores = { test_balanced_accuracy = "max" }, fidelity = "epoch", seconds = "time_s",
     values = { accuracy = "val_accuracy", cross_entropy = "val_cross_entropy", test_balanced_accuracy = "test_balanced_acc" } }
