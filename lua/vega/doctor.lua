@@ -2,6 +2,7 @@
 -- The exit code is 0 unless a check fails: then 4 for the store, 5 for memory and disk, 1 for the rest.
 local core = require "vega.core"
 local data = require "vega.data"
+local options = require "vega.arguments"
 local util = require "vega.util"
 
 local sys = core.sys
@@ -206,9 +207,10 @@ local function print_text(results)
   print(("%d ok, %d to look at, %d failed"):format(counts.ok, counts.warn, counts.fail))
 end
 
-return function(arguments)
-  local flags = util.flags("doctor", arguments, { format = { "text", "json" } })
+return function(words)
+  local o = options({ format = "text" }, words)
+  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "doctor: format is text or json, got '%s'", o.format), 0) end
   local results = run_checks()
-  if flags.format == "json" then print(core.json.encode(core.json.array(results))) else print_text(results) end
+  if o.format == "json" then print(core.json.encode(core.json.array(results))) else print_text(results) end
   return exit_code(results)
 end

@@ -84,36 +84,6 @@ function util.failure(exit_code, message, ...)
   return setmetatable({ exit_code = exit_code, message = message:format(...) }, Failure)
 end
 
---- The options of a command: `args` is a list such as { "--format", "json" }, `known` a table from option to its allowed words, the first of
--- them the default (or to a default that is no table: any word). Raises a usage failure; returns a table from option to word.
-function util.flags(command, args, known)
-  local result = {}
-  for name, rule in pairs(known) do result[name] = type(rule) == "table" and rule[1] or rule end
-  for i = 1, #args, 2 do
-    local name = args[i]:match "^%-%-(.+)$"
-    local rule = known[name]
-    if rule == nil then error(util.failure(2, "%s", util.unknown(command, "option", args[i], util.dashed(known))), 0) end
-    local word = args[i + 1]
-    if word == nil then error(util.failure(2, "%s: a value must follow --%s", command, name), 0) end
-    if type(rule) == "table" and not util.contains(rule, word) then error(util.failure(2, "%s", util.unknown(command, name, word, rule)), 0) end
-    result[name] = word
-  end
-  return result
-end
-
---- The names of a table of options as they are typed: { "--format", ... }, sorted.
-function util.dashed(known)
-  local names = util.sorted_keys(known)
-  for i, name in ipairs(names) do names[i] = "--" .. name end
-  return names
-end
-
---- Is `value` in the list?
-function util.contains(list, value)
-  for _, v in ipairs(list) do if v == value then return true end end
-  return false
-end
-
 --- FNV-1a, 64 bit, of a text, as an integer.
 util.fnv = require("vega.core").hash.fnv
 

@@ -1,4 +1,4 @@
-/* vega.core.sys: the machine and the process: versions, threads, clock, interrupts, atomic writes. */
+/* vega.core.sys: the machine and the process: versions, threads, clock, interrupts, atomic writes, folders, other programs. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -167,23 +167,48 @@ static int sys_make_dirs(lua_State *L) {
   return 1;
 }
 
+/* What scandir gives, freed by the collector whatever happens between. */
+#define LISTING "vega.listing"
+typedef struct listing {
+  struct dirent **entries;
+  int n;
+} listing;
+
+static int free_listing(lua_State *L) {
+  listing *l = luaL_checkudata(L, 1, LISTING);
+  while (l->n > 0) free(l->entries[--l->n]);
+  free(l->entries);
+  l->entries = NULL;
+  return 0;
+}
+
+static listing *new_listing(lua_State *L) {
+  listing *l = lua_newuserdatauv(L, sizeof *l, 0);
+  *l = (listing){ 0 };
+  if (luaL_newmetatable(L, LISTING)) {
+    lua_pushcfunction(L, free_listing);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return l;
+}
+
 static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }   /* in any locale */
+
+static int is_name(const struct dirent *entry) { return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0; }
 
 /* list(folder) -> the names in it, sorted | nil, message, "EIO" */
 static int sys_list(lua_State *L) {
-  struct dirent **entries;
   const char *path = luaL_checkstring(L, 1);
-  int n = scandir(path, &entries, NULL, by_bytes);
+  listing *l = new_listing(L);
+  int n = scandir(path, &l->entries, is_name, by_bytes);
   if (n < 0) return io_failure(L, "list the folder", path);
+  l->n = n;
   lua_createtable(L, n, 0);
-  for (int i = 0, count = 0; i < n; i++) {
-    if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0) {
-      lua_pushstring(L, entries[i]->d_name);
-      lua_rawseti(L, -2, ++count);
-    }
-    free(entries[i]);
+  for (int i = 0; i < n; i++) {
+    lua_pushstring(L, l->entries[i]->d_name);
+    lua_rawseti(L, -2, i + 1);
   }
-  free(entries);
   return 1;
 }
 
