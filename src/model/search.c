@@ -177,17 +177,26 @@ static bool is_among(const search *s, const double *row, const double *rows, siz
   return false;
 }
 
-/* The best n_starts different rows climb; where each arrives is appended to the pool. */
-static vg_status climb_best(search *s, const ranked *order, size_t n_starts, int rounds) {
-  size_t d = s->columns->n, first = s->n_pool;
-  for (size_t k = 0; k < first && s->n_pool < first + n_starts; k++) {
-    double *row = s->pool + s->n_pool * d, score = order[k].score;
+/* A row climbs; where it arrives is appended to the pool. What has been seen cannot be the answer: it has to move. */
+static vg_status climb_from(search *s, const double *start, double score, int rounds) {
+  double *row = s->pool + s->n_pool * s->columns->n;
+  memcpy(row, start, s->columns->n * sizeof *row);
+  if (vg_rows_has(s->seen, row)) score = -HUGE_VAL;
+  VG_TRY(climb_row(s, row, &score, rounds));
+  s->score[s->n_pool++] = score;
+  return VG_OK;
+}
+
+/* The elite rows, which end the pool, and the best n_starts different others climb. */
+static vg_status climb_best(search *s, const ranked *order, size_t n_elite, size_t n_starts, int rounds) {
+  size_t d = s->columns->n, first = s->n_pool, others = first - n_elite;
+  for (size_t i = others; i < first; i++) VG_TRY(climb_from(s, s->pool + i * d, s->score[i], rounds));
+  for (size_t k = 0, taken = 0; k < first && taken < n_starts; k++) {
     const double *start = s->pool + order[k].i * d;
+    if (order[k].i >= others || order[k].score == -HUGE_VAL) continue;
     if (k > 0 && vg_columns_equal(s->columns, start, s->pool + order[k - 1].i * d)) continue;
-    if (score == -HUGE_VAL) break;
-    memcpy(row, start, d * sizeof *row);
-    VG_TRY(climb_row(s, row, &score, rounds));
-    s->score[s->n_pool++] = score;
+    VG_TRY(climb_from(s, start, order[k].score, rounds));
+    taken++;
   }
   return VG_OK;
 }
@@ -195,7 +204,7 @@ static vg_status climb_best(search *s, const ranked *order, size_t n_starts, int
 vg_status vg_search_maximise(double *out, size_t *found, size_t keep, const vg_acquisition *acquisition, const vg_rows *seen,
                              const uint32_t *elite, size_t n_elite, const double *extra, size_t n_extra, const vg_search_opts *opts,
                              vg_rng *rng) {
-  size_t d = seen->columns->n, most = n_extra + opts->n_random + opts->n_local + n_elite + opts->n_starts;
+  size_t d = seen->columns->n, most = n_extra + opts->n_random + opts->n_local + 2 * n_elite + opts->n_starts;
   search s = { .acquisition = acquisition, .seen = seen, .columns = seen->columns, .rng = rng };
   ranked *order = NULL;
   vg_status status = VG_OK;
@@ -207,7 +216,7 @@ vg_status vg_search_maximise(double *out, size_t *found, size_t keep, const vg_a
   fill_pool(&s, elite, n_elite, extra, n_extra, opts);
   VG_GOTO(acquisition->score(acquisition->ctx, s.score, s.pool, s.n_pool));
   rank_pool(&s, order, s.n_pool);
-  VG_GOTO(climb_best(&s, order, opts->n_starts, opts->rounds));
+  VG_GOTO(climb_best(&s, order, n_elite, opts->n_starts, opts->rounds));
   rank_pool(&s, order, s.n_pool);
   *found = 0;
   for (size_t k = 0; k < s.n_pool && *found < keep; k++) {

@@ -17,7 +17,7 @@ typedef struct vg_search_opts {
   size_t n_random;     /* uniform rows in the pool */
   size_t n_local;      /* mutated elite rows in the pool */
   double step;         /* s.d. of a mutation's Gaussian steps in the unit interval */
-  size_t n_starts;     /* rows that climb */
+  size_t n_starts;     /* rows of the pool that climb, beside the elite */
   int rounds;          /* exchanges a climb may make */
 } vg_search_opts;
 
