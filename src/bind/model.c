@@ -185,6 +185,6 @@ int luaopen_vega_core_model(lua_State *L) {
   vgl_open_forest(L);
   vgl_open_tpe(L);
   vgl_open_bayes(L);
-  if (vgl_open_ensemble) vgl_open_ensemble(L);
+  vgl_open_ensemble(L);
   return 1;
 }

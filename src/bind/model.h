@@ -33,6 +33,6 @@ void vgl_open_gp(lua_State *L);
 void vgl_open_forest(lua_State *L);
 void vgl_open_tpe(lua_State *L);
 void vgl_open_bayes(lua_State *L);
-__attribute__((weak)) void vgl_open_ensemble(lua_State *L);
+void vgl_open_ensemble(lua_State *L);
 
 #endif
