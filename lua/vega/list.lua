@@ -1,6 +1,7 @@
 --- vega-lua list strategies|schedulers|spaces|ops [--format text|json]: what is installed, each with one line about it, its options, their defaults
 -- and ranges. Descriptions are the first sentence of a file's head comment; options are those the class declares.
 local core = require "vega.core"
+local options = require "vega.arguments"
 local util = require "vega.util"
 
 local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/list%.lua$" or "./"
@@ -103,8 +104,9 @@ return function(arguments)
   local names = util.sorted_keys(LISTS)
   if not what or what:find "^%-" then error(util.failure(2, "list: one of %s must follow", table.concat(names, ", ")), 0) end
   if not LISTS[what] then error(util.failure(2, "%s", util.unknown("list", "word", what, names)), 0) end
-  local flags = util.flags("list", table.move(arguments, 2, #arguments, 1, {}), { format = { "text", "json" } })
+  local o = options({ format = "text" }, table.move(arguments, 2, #arguments, 1, {}))
+  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "list: --format is text or json, got '%s'", o.format), 0) end
   local list = LISTS[what]()
-  if flags.format == "json" then print(core.json.encode(core.json.array(list))) else print_list(list) end
+  if o.format == "json" then print(core.json.encode(core.json.array(list))) else print_list(list) end
   return 0
 end

@@ -84,6 +84,12 @@ function util.failure(exit_code, message, ...)
   return setmetatable({ exit_code = exit_code, message = message:format(...) }, Failure)
 end
 
+--- Is `value` in the list?
+function util.contains(list, value)
+  for _, v in ipairs(list) do if v == value then return true end end
+  return false
+end
+
 --- FNV-1a, 64 bit, of a text, as an integer.
 util.fnv = require("vega.core").hash.fnv
 
