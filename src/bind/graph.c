@@ -54,24 +54,92 @@ static int l_buffer(lua_State *L) {                       /* graph:buffer(name, 
   return push_node(L, s, id);
 }
 
-static int l_op(lua_State *L) {                           /* graph:op(op, { nodes, false = absent }, options, name) -> node */
-  vg_graph *g = vgl_checkgraph(L, 1);
-  const vg_op *op = vg_op_find(luaL_checkstring(L, 2));
-  if (!op) return vgl_error(L, "graph: no operator '%s'", lua_tostring(L, 2));
-  luaL_checktype(L, 3, LUA_TTABLE);
-  int in[VG_MAX_IN], id = 0, n = (int)lua_rawlen(L, 3);
-  if (n > VG_MAX_IN) return vgl_error(L, "%s: at most %d inputs, got %d", op->name, VG_MAX_IN, n);
+/* A list of nodes, false for an absent one. */
+static int read_nodes(lua_State *L, int arg, int in[VG_MAX_IN], const char *who) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  int n = (int)lua_rawlen(L, arg);
+  if (n > VG_MAX_IN) return vgl_error(L, "%s: at most %d inputs, got %d", who, VG_MAX_IN, n);
   for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, 3, i + 1);
+    lua_rawgeti(L, arg, i + 1);
     in[i] = lua_toboolean(L, -1) ? (int)luaL_checkinteger(L, -1) - 1 : -1;
     lua_pop(L, 1);
   }
+  return n;
+}
+
+/* { argument = slot } at `arg`, which may be nil. */
+static void read_bound(lua_State *L, int arg, int slot[VG_MAX_ARGS], const vg_op *op) {
+  for (int i = 0; i < VG_MAX_ARGS; i++) slot[i] = -1;
+  for (int i = 0; lua_istable(L, arg) && i < vg_op_n_args(op); i++) {
+    if (lua_getfield(L, arg, op->args[i].name) != LUA_TNIL) slot[i] = (int)luaL_checkinteger(L, -1) - 1;
+    lua_pop(L, 1);
+  }
+}
+
+/* graph:op(op, { nodes, false = absent }, options, name, { argument = slot that it is read from }) -> node */
+static int l_op(lua_State *L) {
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const vg_op *op = vg_op_find(luaL_checkstring(L, 2));
+  if (!op) return vgl_error(L, "graph: no operator '%s'", lua_tostring(L, 2));
+  int in[VG_MAX_IN], slot[VG_MAX_ARGS], id = 0, n = read_nodes(L, 3, in, op->name);
+  read_bound(L, 6, slot, op);
   vg_call c = { 0 };
   vg_op_defaults(&c, op);
   vgl_opargs(L, &c, lua_istable(L, 4) ? 4 : 0, NULL);
   const char *name = lua_isnoneornil(L, 5) ? lua_pushfstring(L, "%s_%d", op->name, g->n) : luaL_checkstring(L, 5);
-  vg_status s = vg_graph_op(&id, g, name, op, in, n, c.arg);
+  vg_status s = vg_graph_bound_op(&id, g, name, op, in, n, c.arg, slot);
   return push_node(L, s, id);
+}
+
+static int l_slot(lua_State *L) {                         /* graph:slot(first value) -> slot */
+  int slot = 0;
+  vg_status s = vg_graph_slot(&slot, vgl_checkgraph(L, 1), luaL_checknumber(L, 2));
+  return push_node(L, s, slot);
+}
+
+static int l_choice(lua_State *L) {                       /* graph:choice(name, slot, { nodes, false = nothing }) -> node */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  int in[VG_MAX_IN], id = 0, n = read_nodes(L, 4, in, name);
+  vg_status s = vg_graph_choice(&id, g, name, (int)luaL_checkinteger(L, 3) - 1, in, n);
+  return push_node(L, s, id);
+}
+
+static int l_sum(lua_State *L) {                          /* graph:sum(name, { nodes, false = nothing }, zeros like this node?) -> node */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  int in[VG_MAX_IN], id = 0, n = read_nodes(L, 3, in, name);
+  vg_status s = vg_graph_sum(&id, g, name, in, n, (int)luaL_optinteger(L, 4, 0) - 1);
+  return push_node(L, s, id);
+}
+
+static int l_prefix(lua_State *L) {                       /* graph:prefix(name, buffer, slot) -> node */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  int id = 0;
+  vg_status s = vg_graph_prefix(&id, g, luaL_checkstring(L, 2), (int)luaL_checkinteger(L, 3) - 1, (int)luaL_checkinteger(L, 4) - 1);
+  return push_node(L, s, id);
+}
+
+/* The list of slots at `arg` (nil: NULL), in a buffer that stays on the stack. */
+const double *vgl_optslots(lua_State *L, int arg, const vg_graph *g) {
+  if (lua_isnoneornil(L, arg)) return NULL;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  if ((int)lua_rawlen(L, arg) != g->n_slots) vgl_error(L, "slots: the graph has %d, got %d", g->n_slots, (int)lua_rawlen(L, arg));
+  double *slots = lua_newuserdatauv(L, (size_t)(g->n_slots + 1) * sizeof *slots, 0);
+  for (int i = 0; i < g->n_slots; i++) {
+    if (lua_rawgeti(L, arg, i + 1) != LUA_TNUMBER) vgl_error(L, "slots: number %d is a %s", i + 1, luaL_typename(L, -1));
+    slots[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  return slots;
+}
+
+static int l_extract(lua_State *L) {                      /* graph:extract(slots) -> the stand-alone graph of these slots */
+  vg_graph *g = vgl_checkgraph(L, 1);
+  const double *slots = vgl_optslots(L, 2, g);
+  vg_graph **box = new_box(L);
+  vg_status s = vg_graph_extract(box, g, slots);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
 static int push_self(lua_State *L, vg_status s) {         /* the graph, for chaining, or the failure */
@@ -97,8 +165,8 @@ static int l_precision(lua_State *L) {                    /* graph:precision() -
   return 1;
 }
 
-static int l_run(lua_State *L) {                          /* graph:run(x, { train = false, seed = 0 }) -> output */
-  static const char *const KEYS[] = { "train", "seed", NULL };
+static int l_run(lua_State *L) {                          /* graph:run(x, { train = false, seed = 0, slots = nil, momentum = nil }) -> output */
+  static const char *const KEYS[] = { "train", "seed", "slots", "momentum", NULL };
   vg_graph *g = vgl_checkgraph(L, 1);
   vg_tensor *x = vgl_checktensor(L, 2);
   vgl_tape *tape = vgl_current_tape(L);
@@ -109,6 +177,10 @@ static int l_run(lua_State *L) {                          /* graph:run(x, { trai
     o.train = lua_toboolean(L, -1);
     lua_getfield(L, 3, "seed");
     o.rng = vg_rng_at((uint64_t)luaL_optinteger(L, -1, 0), 0);
+    lua_getfield(L, 3, "momentum");
+    o.momentum = luaL_optnumber(L, -1, 0);
+    lua_getfield(L, 3, "slots");
+    o.slots = vgl_optslots(L, lua_gettop(L), g);
   }
   vg_tensor **box = vgl_newtensor(L);
   vg_status s = vg_graph_run(box, g, x, &o);
@@ -152,9 +224,7 @@ static void push_shape(lua_State *L, const vg_shape *s) {
   }
 }
 
-static void push_op_fields(lua_State *L, const vg_node *d) {
-  lua_pushstring(L, d->op->name);
-  lua_setfield(L, -2, "op");
+static void push_inputs(lua_State *L, const vg_node *d) {
   lua_createtable(L, d->n_in, 0);
   for (int i = 0; i < d->n_in; i++) {
     if (d->in[i] < 0) lua_pushboolean(L, 0);
@@ -162,6 +232,11 @@ static void push_op_fields(lua_State *L, const vg_node *d) {
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "inputs");
+}
+
+static void push_op_fields(lua_State *L, const vg_node *d) {
+  lua_pushstring(L, d->op->name);
+  lua_setfield(L, -2, "op");
   lua_newtable(L);
   for (int i = 0; i < vg_op_n_args(d->op); i++) {
     lua_pushnumber(L, d->arg[i]);
@@ -170,8 +245,8 @@ static void push_op_fields(lua_State *L, const vg_node *d) {
   lua_setfield(L, -2, "args");
 }
 
-static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { { kind=, name=, shape=, op=, inputs=, args= }, ... } */
-  static const char *const KINDS[] = { "input", "param", "buffer", "op" };
+static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { { kind=, name=, shape=, inputs=, op=, args= }, ... } */
+  static const char *const KINDS[] = { "input", "param", "buffer", "op", "choice", "sum", "prefix" };
   vg_graph *g = vgl_checkgraph(L, 1);
   lua_createtable(L, g->n, 0);
   for (int i = 0; i < g->n; i++) {
@@ -183,6 +258,7 @@ static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { 
     lua_setfield(L, -2, "name");
     push_shape(L, &d->shape);
     lua_setfield(L, -2, "shape");
+    if (d->n_in > 0) push_inputs(L, d);
     if (d->kind == VG_NODE_OP) push_op_fields(L, d);
     lua_rawseti(L, -2, i + 1);
   }
@@ -226,7 +302,8 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg METHODS[] = {
-  { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "output", l_output }, { "materialise", l_materialise },
+  { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "slot", l_slot }, { "choice", l_choice },
+  { "sum", l_sum }, { "prefix", l_prefix }, { "extract", l_extract }, { "output", l_output }, { "materialise", l_materialise },
   { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
   { "refresh", l_refresh }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
 };

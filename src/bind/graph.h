@@ -5,6 +5,8 @@
 #include "graph/graph.h"
 
 vg_graph *vgl_checkgraph(lua_State *L, int arg);          /* [-0, +0, e] */
+/* The list of numbers at `arg` as slots of the graph; NULL, and nothing pushed, for nil. The pushed userdata holds them. [-0, +(0|1), e] */
+const double *vgl_optslots(lua_State *L, int arg, const vg_graph *g);
 void vgl_pushgraph(lua_State *L, vg_graph *owned);        /* [-0, +1, m] */
 
 #endif

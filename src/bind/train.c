@@ -116,11 +116,32 @@ static int l_new(lua_State *L) {                          /* new(graph, options)
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
-static int l_step(lua_State *L) {                         /* trainer:step(x, y) -> loss, lr, gradient norm | nil, message, code */
+/* The list of settings at `arg` as the paths of a step, in a buffer that stays on the stack. */
+static vg_paths read_paths(lua_State *L, int arg, const vg_graph *g) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  vg_paths paths = { .n = (int)lua_rawlen(L, arg) };
+  size_t one = (size_t)g->n_slots;
+  double *all = lua_newuserdatauv(L, ((size_t)paths.n * one + 1) * sizeof *all, 0);
+  for (int k = 0; k < paths.n; k++) {
+    int top = lua_gettop(L);
+    lua_rawgeti(L, arg, k + 1);
+    const double *slots = vgl_optslots(L, top + 1, g);
+    if (!slots) vgl_error(L, "step: setting %d is missing", k + 1);
+    memcpy(all + (size_t)k * one, slots, one * sizeof *all);
+    lua_settop(L, top);
+  }
+  paths.slots = all;
+  return paths;
+}
+
+/* trainer:step(x, y, settings?) -> loss, lr, gradient norm | nil, message, code. settings: a list of lists of slots, one a path. */
+static int l_step(lua_State *L) {
   vg_trainer *t = check_trainer(L, 1);
   vg_tensor *x = vgl_checktensor(L, 2), *y = vgl_checktensor(L, 3);
   double loss;
-  vg_status s = vg_trainer_step(&loss, t, x, y);
+  vg_paths paths = { .n = 1 };
+  if (!lua_isnoneornil(L, 4)) paths = read_paths(L, 4, t->g);
+  vg_status s = vg_trainer_step(&loss, t, x, y, &paths);
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushnumber(L, loss);
   lua_pushnumber(L, t->lr);
@@ -179,11 +200,11 @@ static int l_tostring(lua_State *L) {
 
 /* --- functions -------------------------------------------------------------------------------------------------------------------- */
 
-static int l_score(lua_State *L) {                        /* score(graph, x, labels) -> samples, correct, sum of losses | nil, message, code */
+static int l_score(lua_State *L) {                        /* score(graph, x, labels, slots?) -> samples, correct, sum of losses | nil, ... */
   vg_graph *g = vgl_checkgraph(L, 1);
   vg_tensor *x = vgl_checktensor(L, 2), *y = vgl_checktensor(L, 3);
   vg_score score = { 0 };
-  vg_status s = vg_score_add(&score, g, x, y);
+  vg_status s = vg_score_add(&score, g, x, y, vgl_optslots(L, 4, g));
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushinteger(L, score.n);
   lua_pushinteger(L, score.correct);

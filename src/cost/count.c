@@ -188,6 +188,7 @@ vg_status vg_count(vg_counts *out, const vg_graph *g, const vg_shape *input) {
   walk w = { .g = g };
   int *last = NULL;
   if (g->output < 0) return vg_fail(VG_EARG, "count: the graph has no output");
+  if (g->n_slots) return vg_fail(VG_EARG, "count: this is a supernet; extract an architecture first");
   VG_GOTO(vg_alloc_zero((void **)&last, (size_t)g->n * sizeof *last));
   VG_GOTO(vg_alloc((void **)&w.shape, (size_t)g->n * sizeof *w.shape));
   VG_GOTO(find_shapes(&w, input));

@@ -128,6 +128,7 @@ static void scale_weights(fold *f, int conv) {
 vg_status vg_graph_fold(vg_graph **out, const vg_graph *g) {
   vg_status status;
   if (g->output < 0 || !g->values) return vg_fail(VG_EARG, "fold: the graph has no output or no parameters yet");
+  if (g->n_slots) return vg_fail(VG_EARG, "fold: this is a supernet; extract an architecture first");
   fold f = { .old = g };
   vg_shape input = { .rank = g->nodes[0].shape.rank - 1 };
   memcpy(input.dim, g->nodes[0].shape.dim + 1, (size_t)input.rank * sizeof *input.dim);

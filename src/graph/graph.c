@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "graph/node.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -14,6 +15,8 @@ static int *place_of(const vg_graph *g, const char *name) {
   while (g->by_name[i] && strcmp(g->nodes[g->by_name[i] - 1].name, name) != 0) i = (i + 1) & mask;
   return &g->by_name[i];
 }
+
+bool vg__graph_has_name(const vg_graph *g, const char *name) { return *place_of(g, name) != 0; }
 
 static vg_status set_room(vg_graph *g, int room) {
   int *by_name;
@@ -28,9 +31,8 @@ static vg_status set_room(vg_graph *g, int room) {
 
 /* --- nodes ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Opens node g->n with a copy of `name`; the caller fills it and closes it. */
-static vg_status open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind) {
-  if (*place_of(g, name)) return vg_fail(VG_EARG, "graph: the name '%s' is taken", name);
+vg_status vg__graph_open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind) {
+  if (vg__graph_has_name(g, name)) return vg_fail(VG_EARG, "graph: the name '%s' is taken", name);
   if (g->n == g->room) VG_TRY(set_room(g, 2 * g->room));
   vg_node *d = &g->nodes[g->n];
   memset(d, 0, sizeof *d);
@@ -41,8 +43,7 @@ static vg_status open_node(vg_node **out, vg_graph *g, const char *name, vg_node
   return VG_OK;
 }
 
-/* Counts the open node in. */
-static void close_node(int *id, vg_graph *g) {
+void vg__graph_close_node(int *id, vg_graph *g) {
   *place_of(g, g->nodes[g->n].name) = g->n + 1;
   *id = g->n++;
 }
@@ -54,7 +55,7 @@ vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
   g->output = -1;
   vg_node *in = NULL;
   vg_status s = set_room(g, 64);
-  if (s == VG_OK) s = open_node(&in, g, "input", VG_NODE_INPUT);
+  if (s == VG_OK) s = vg__graph_open_node(&in, g, "input", VG_NODE_INPUT);
   if (s != VG_OK) {
     vg_graph_free(g);
     return s;
@@ -62,7 +63,7 @@ vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
   in->shape.rank = input->rank + 1;
   in->shape.dim[0] = 1;
   memcpy(in->shape.dim + 1, input->dim, (size_t)input->rank * sizeof *input->dim);
-  close_node(&(int){ 0 }, g);
+  vg__graph_close_node(&(int){ 0 }, g);
   *out = g;
   return VG_OK;
 }
@@ -75,6 +76,7 @@ void vg_graph_free(vg_graph *g) {
   }
   vg_free(g->nodes);
   vg_free(g->by_name);
+  vg_free(g->slot);
   vg_tensor_release(g->values);
   vg_tensor_release(g->grads);
   vg_tensor_release(g->shadow);
@@ -84,23 +86,23 @@ void vg_graph_free(vg_graph *g) {
 vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape *shape, vg_init init, int64_t fan, bool decays) {
   vg_node *d;
   if (g->values) return vg_fail(VG_EARG, "graph: parameter '%s' comes after the arena was made", name);
-  VG_TRY(open_node(&d, g, name, VG_NODE_PARAM));
+  VG_TRY(vg__graph_open_node(&d, g, name, VG_NODE_PARAM));
   d->shape = *shape;
   d->init = init;
   d->fan = fan > 0 ? fan : 1;
   d->decays = decays;
   d->offset = g->n_params;
   g->n_params += vg_shape_count(shape);
-  close_node(id, g);
+  vg__graph_close_node(id, g);
   return VG_OK;
 }
 
 vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape *shape, double fill) {
   vg_node *d;
-  VG_TRY(open_node(&d, g, name, VG_NODE_BUFFER));
+  VG_TRY(vg__graph_open_node(&d, g, name, VG_NODE_BUFFER));
   d->shape = *shape;
   d->fill = fill;
-  close_node(id, g);
+  vg__graph_close_node(id, g);
   return VG_OK;
 }
 
@@ -120,31 +122,49 @@ static vg_status infer(vg_node *d, const vg_graph *g) {
   return d->op->shape(&d->shape, &d->dtype, &c);
 }
 
-vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg) {
-  vg_node *d;
-  if (n_in > VG_MAX_IN) return vg_fail(VG_EARG, "%s: at most %d inputs, got %d", op->name, VG_MAX_IN, n_in);
-  for (int i = 0; i < n_in; i++)
-    if (in[i] >= g->n || in[i] < -1) return vg_fail(VG_EARG, "%s: input %d is not a node of this graph", op->name, i + 1);
-  VG_TRY(open_node(&d, g, name, VG_NODE_OP));
-  d->op = op;
+vg_status vg__graph_set_inputs(vg_node *d, const vg_graph *g, const char *who, const int *in, int n_in) {
+  if (n_in > VG_MAX_IN) return vg_fail(VG_EARG, "%s: at most %d inputs, got %d", who, VG_MAX_IN, n_in);
+  for (int i = 0; i < n_in; i++) {
+    if (in[i] >= g->n || in[i] < -1) return vg_fail(VG_EARG, "%s: input %d is not a node of this graph", who, i + 1);
+    if (d->kind == VG_NODE_OP && in[i] >= 0 && g->nodes[in[i]].may_be_nothing)
+      return vg_fail(VG_EARG, "%s: input %d, '%s', can come out as nothing; only a sum or another choice takes it", who, i + 1, g->nodes[in[i]].name);
+  }
   d->n_in = n_in;
   memcpy(d->in, in, (size_t)n_in * sizeof *in);
+  return VG_OK;
+}
+
+static vg_status fill_op(vg_node *d, const vg_graph *g, const vg_op *op, const int *in, int n_in, const double *arg, const int *arg_slot) {
   vg_call defaults = { 0 };
   vg_op_defaults(&defaults, op);
+  d->op = op;
   memcpy(d->arg, arg ? arg : defaults.arg, sizeof d->arg);
-  vg_status s = infer(d, g);
-  if (s != VG_OK) {
-    vg_free(d->name);
-    return s;
+  VG_TRY(vg__graph_set_inputs(d, g, op->name, in, n_in));
+  for (int i = 0; arg_slot && i < vg_op_n_args(op); i++) {
+    if (arg_slot[i] < 0) continue;
+    if (arg_slot[i] >= g->n_slots) return vg_fail(VG_EARG, "%s: %s is bound to a slot that the graph does not have", op->name, op->args[i].name);
+    d->arg_slot[i] = (unsigned char)(arg_slot[i] + 1);
+    d->arg[i] = g->slot[arg_slot[i]];
   }
-  for (int i = 0; i < n_in; i++)
-    if (in[i] >= 0) g->nodes[in[i]].last_use = g->n;
-  close_node(id, g);
-  return VG_OK;
+  return infer(d, g);
+}
+
+vg_status vg_graph_bound_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg, const int *arg_slot) {
+  vg_node *d;
+  VG_TRY(vg__graph_open_node(&d, g, name, VG_NODE_OP));
+  vg_status s = fill_op(d, g, op, in, n_in, arg, arg_slot);
+  if (s == VG_OK) vg__graph_close_node(id, g);
+  else vg_free(d->name);
+  return s;
+}
+
+vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg) {
+  return vg_graph_bound_op(id, g, name, op, in, n_in, arg, NULL);
 }
 
 vg_status vg_graph_set_output(vg_graph *g, int id) {
   if (id < 0 || id >= g->n) return vg_fail(VG_EARG, "graph: the output is not a node of this graph");
+  if (g->nodes[id].may_be_nothing) return vg_fail(VG_EARG, "graph: the output, '%s', can come out as nothing", g->nodes[id].name);
   g->output = id;
   for (int i = 0; i < g->n; i++) g->nodes[i].is_live = i == id;
   for (int i = id; i > 0; i--)
@@ -233,55 +253,4 @@ void vg_graph_refresh_shadow(vg_graph *g) {
 void vg_graph_zero_grads(vg_graph *g) {
   for (int i = 0; i < g->n; i++)
     if (g->nodes[i].kind == VG_NODE_PARAM && g->nodes[i].tensor) g->nodes[i].tensor->grad_stale = true;
-}
-
-/* --- run -------------------------------------------------------------------------------------------------------------------------- */
-
-static vg_status check_input(const vg_graph *g, const vg_tensor *x) {
-  vg_shape want = g->nodes[0].shape;
-  char a[VG_SHAPE_TEXT], b[VG_SHAPE_TEXT];
-  if (g->output < 0) return vg_fail(VG_EARG, "graph: no output set");
-  if (!g->values) return vg_fail(VG_EARG, "graph: no parameters yet");
-  want.dim[0] = x->shape.dim[0];
-  if (x->shape.rank >= 1 && vg_shape_is_equal(&want, &x->shape) && (x->dtype == VG_F32 || x->dtype == VG_BF16)) return VG_OK;
-  want.dim[0] = -1;
-  return vg_fail(VG_ESHAPE, "graph: input %s expected as f32 (-1 = any batch), got %s %s", vg_shape_text(a, &want), vg_dtype_name(x->dtype), vg_shape_text(b, &x->shape));
-}
-
-static vg_status run_node(vg_tensor **value, vg_graph *g, int i, const vg_run_opts *o) {
-  vg_node *d = &g->nodes[i];
-  vg_call c = { .op = d->op, .n_in = d->n_in, .train = o->train, .rng = o->rng };
-  c.rng.stream += (uint64_t)i;
-  memcpy(c.arg, d->arg, sizeof c.arg);
-  for (int k = 0; k < d->n_in; k++)
-    if (d->in[k] >= 0) c.in[k] = value[d->in[k]];
-  VG_TRY(vg_tape_apply(&value[i], o->tape, &c));
-  for (int k = 0; k < d->n_in; k++) {
-    int in = d->in[k];
-    if (in < 0 || g->nodes[in].last_use > i || in == g->output) continue;
-    vg_tensor_release(value[in]);
-    value[in] = NULL;
-  }
-  return VG_OK;
-}
-
-vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_opts *opts) {
-  vg_status status;
-  vg_run_opts o = opts ? *opts : (vg_run_opts){ 0 };
-  vg_tensor **value = NULL;
-  VG_TRY(check_input(g, x));
-  VG_TRY(vg_alloc_zero((void **)&value, (size_t)g->n * sizeof *value));
-  if (x->dtype == g->precision) value[0] = vg_tensor_retain(x);
-  else VG_GOTO(vg_tensor_cast(&value[0], x, g->precision));
-  for (int i = 1; i < g->n; i++) {
-    if (!g->nodes[i].is_live) continue;
-    if (g->nodes[i].kind == VG_NODE_OP) VG_GOTO(run_node(value, g, i, &o));
-    else value[i] = vg_tensor_retain(g->nodes[i].tensor);
-  }
-  *out = vg_tensor_retain(value[g->output]);
-  status = VG_OK;
-done:
-  for (int i = 0; i < g->n; i++) vg_tensor_release(value[i]);
-  vg_free(value);
-  return status;
 }

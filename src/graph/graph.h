@@ -8,13 +8,23 @@
  *     grads   |      same offsets                                   ...
  *     shadow  |      same offsets, bf16 (only when precision is bf16)...
  *
- * Unsettled choices (the supernet) become a node kind of their own beside these. */
+ *
+ * A supernet is a graph with slots: numbers that each run sets (choice.c). A choice node takes the value of the input that its slot names, a
+ * bound argument reads its slot, a prefix node is the first elements of a buffer. What a run's slots do not reach is not computed. */
 #ifndef VG_GRAPH_GRAPH_H
 #define VG_GRAPH_GRAPH_H
 
 #include "tape/tape.h"
 
-typedef enum vg_node_kind { VG_NODE_INPUT, VG_NODE_PARAM, VG_NODE_BUFFER, VG_NODE_OP } vg_node_kind;
+typedef enum vg_node_kind {
+  VG_NODE_INPUT,
+  VG_NODE_PARAM,
+  VG_NODE_BUFFER,
+  VG_NODE_OP,
+  VG_NODE_CHOICE,           /* in[slot], which may be nothing (-1) */
+  VG_NODE_SUM,              /* of those inputs that are something; the last input only says how zeros are shaped when none is */
+  VG_NODE_PREFIX            /* the first `slot` elements of a buffer */
+} vg_node_kind;
 
 typedef enum vg_init {
   VG_INIT_ZEROS,
@@ -40,8 +50,10 @@ typedef struct vg_node {
   int n_in;
   int in[VG_MAX_IN];               /* earlier nodes; -1 = absent optional input */
   double arg[VG_MAX_ARGS];
-  bool is_live;                    /* the output depends on it; a run skips the rest */
-  int last_use;                    /* the last node that reads this one: a run drops its value after that */
+  unsigned char arg_slot[VG_MAX_ARGS];   /* slot + 1 that the argument is read from; 0: it is fixed */
+  int slot;                        /* of a choice or prefix */
+  bool may_be_nothing;             /* a choice that can come out as nothing: only choices and sums may read it */
+  bool is_live;                    /* the output depends on it under some slots */
 } vg_node;
 
 typedef struct vg_graph {
@@ -50,6 +62,8 @@ typedef struct vg_graph {
   int *by_name;                    /* hash table of 2 * room places: 0 = empty, else a node + 1; owned */
   int output;                      /* node, -1 until set */
   vg_dtype precision;              /* VG_F32 or VG_BF16: of activations */
+  int n_slots;
+  double *slot;                    /* [n_slots], those of a run that sets none; owned */
   int64_t n_params;                /* elements in the arena */
   vg_tensor *values, *grads, *shadow;   /* arenas, owned; grads from the first training on, shadow while precision is bf16 */
 } vg_graph;
@@ -64,6 +78,20 @@ VG_CHECKED vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, con
 VG_CHECKED vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg);
 VG_CHECKED vg_status vg_graph_set_output(vg_graph *g, int id);
 
+/* Slots, and what reads them. `first` is the value that shapes are inferred with and that runs without slots have. */
+enum { VG_MAX_SLOTS = 254 };
+VG_CHECKED vg_status vg_graph_slot(int *slot, vg_graph *g, double first);
+/* in[i]: a node or -1 (nothing), at least one node; all of one shape. */
+VG_CHECKED vg_status vg_graph_choice(int *id, vg_graph *g, const char *name, int slot, const int *in, int n_in);
+/* Zeros like node `like` (of the terms' shape) when no term is something; -1: that is an error of the run. */
+VG_CHECKED vg_status vg_graph_sum(int *id, vg_graph *g, const char *name, const int *in, int n_in, int like);
+VG_CHECKED vg_status vg_graph_prefix(int *id, vg_graph *g, const char *name, int buffer, int slot);
+/* As vg_graph_op; argument i is read from arg_slot[i] where that is not -1. */
+VG_CHECKED vg_status vg_graph_bound_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg,
+                                       const int *arg_slot);
+/* A new graph of what these slots reach: no choices, bound arguments fixed, parameters copied in the sizes that are used. Names stay. */
+VG_CHECKED vg_status vg_graph_extract(vg_graph **out, const vg_graph *g, const double *slots);
+
 /* Allocates the arena and draws first values: parameter node i from stream ("init", i) of `seed`. Called again it draws anew. */
 VG_CHECKED vg_status vg_graph_materialise(vg_graph *g, uint64_t seed);
 /* Makes the gradient arena and points each parameter's grad into it, stale. */
@@ -76,6 +104,8 @@ typedef struct vg_run_opts {
   vg_tape *tape;                   /* NULL: inference */
   bool train;
   vg_rng rng;                      /* of dropout: node i draws from stream + i */
+  const double *slots;             /* [n_slots]; NULL: those of the graph */
+  double momentum;                 /* of batch norms' running statistics in this run; 0: their own */
 } vg_run_opts;
 /* *out (owned by the caller) = the network's output for the batch x [N, ...input]. opts NULL: inference. */
 VG_CHECKED vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_opts *opts);

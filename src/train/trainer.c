@@ -63,10 +63,11 @@ static vg_status pick_loss(vg_call *c, const vg_trainer *t, const vg_tensor *y) 
   return vg_fail(VG_EARG, "trainer: smoothing is set, but the loss '%s' has no such option", op->name);
 }
 
-/* *out = the loss on the tape. */
-static vg_status forward(vg_tensor **out, vg_trainer *t, vg_tensor *x, vg_tensor *y) {
+/* *out = the loss of one path on the tape. */
+static vg_status forward(vg_tensor **out, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *paths, int k) {
   vg_call c = { 0 };
-  vg_run_opts run = { .tape = t->tape, .train = true, .rng = vg_rng_at(t->opts.seed, vg_rng_stream("step", 4, t->step)) };
+  vg_run_opts run = { .tape = t->tape, .train = true, .rng = vg_rng_at(t->opts.seed, vg_rng_stream("step", 4, t->step * paths->n + k)) };
+  if (paths->slots) run.slots = paths->slots + (size_t)k * (size_t)t->g->n_slots;
   vg_tensor *logits;
   VG_TRY(pick_loss(&c, t, y));
   VG_TRY(vg_graph_run(&logits, t->g, x, &run));
@@ -80,34 +81,40 @@ static vg_status forward(vg_tensor **out, vg_trainer *t, vg_tensor *x, vg_tensor
   return vg_fail(VG_ESHAPE, "trainer: the loss '%s' must give one number", c.op->name);
 }
 
-static vg_status backward(double *loss, vg_trainer *t, vg_tensor *total) {
-  long long step = (long long)t->step + 1;
-  *loss = vg_tensor_get(total, 0);
-  if (!isfinite(*loss)) return vg_fail(VG_ENAN, "train: the loss is %g at step %lld", *loss, step);
-  VG_TRY(vg_tape_backward(t->tape, &total, 1, NULL));
-  t->grad_norm = vg_optim_grad_norm(t->optim);
-  if (!isfinite(t->grad_norm)) return vg_fail(VG_ENAN, "train: the gradient's norm is %g at step %lld", t->grad_norm, step);
-  return VG_OK;
-}
-
-vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y) {
+/* Forward and backward of one path; its gradients join those of the paths before. */
+static vg_status run_path(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *paths, int k) {
   vg_tensor *total = NULL;
   vg_status status;
-  double value;
-  if (vg_interrupted) return vg_fail(VG_EINTR, "train: interrupted before step %lld", (long long)t->step + 1);
-  vg_graph_zero_grads(t->g);
-  vg_tape_set_replay(t->tape, t->opts.replay == VG_REPLAY_ON || (t->opts.replay == VG_REPLAY_AUTO && t->g->precision == VG_F32));
-  VG_GOTO(forward(&total, t, x, y));
-  VG_GOTO(backward(&value, t, total));
-  t->lr = vg_schedule_lr(&t->opts.schedule, t->step, t->opts.total_steps);
-  double scale = t->opts.clip > 0 && t->grad_norm > t->opts.clip ? t->opts.clip / t->grad_norm : 1;
-  vg_optim_step(t->optim, t->lr, scale);
-  t->step++;
-  *loss = value;
+  VG_GOTO(forward(&total, t, x, y, paths, k));
+  *loss = vg_tensor_get(total, 0);
+  if (!isfinite(*loss)) VG_GOTO(vg_fail(VG_ENAN, "train: the loss is %g at step %lld", *loss, (long long)t->step + 1));
+  VG_GOTO(vg_tape_backward(t->tape, &total, 1, NULL));
 done:
   vg_tensor_release(total);
   vg_tape_reset(t->tape);
   return status;
+}
+
+vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *given) {
+  vg_paths paths = given ? *given : (vg_paths){ .n = 1 };
+  double sum = 0;
+  if (vg_interrupted) return vg_fail(VG_EINTR, "train: interrupted before step %lld", (long long)t->step + 1);
+  if (paths.n < 1) return vg_fail(VG_EARG, "train: a step takes at least one path, got %d", paths.n);
+  vg_graph_zero_grads(t->g);
+  vg_tape_set_replay(t->tape, t->opts.replay == VG_REPLAY_ON || (t->opts.replay == VG_REPLAY_AUTO && t->g->precision == VG_F32));
+  for (int k = 0; k < paths.n; k++) {
+    double one;
+    VG_TRY(run_path(&one, t, x, y, &paths, k));
+    sum += one;
+  }
+  t->grad_norm = vg_optim_grad_norm(t->optim);
+  if (!isfinite(t->grad_norm)) return vg_fail(VG_ENAN, "train: the gradient's norm is %g at step %lld", t->grad_norm, (long long)t->step + 1);
+  t->lr = vg_schedule_lr(&t->opts.schedule, t->step, t->opts.total_steps);
+  double scale = t->opts.clip > 0 && t->grad_norm > t->opts.clip ? t->opts.clip / t->grad_norm : 1;
+  vg_optim_step(t->optim, t->lr, scale);
+  t->step++;
+  *loss = sum / paths.n;
+  return VG_OK;
 }
 
 /* --- scores ----------------------------------------------------------------------------------------------------------------------- */
@@ -134,11 +141,11 @@ static vg_status check_scores(const vg_tensor *logits, const vg_tensor *y) {
   return VG_OK;
 }
 
-vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y) {
+vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y, const double *slots) {
   vg_tensor *out = NULL, *logits = NULL;
   vg_status status;
   if (vg_interrupted) return vg_fail(VG_EINTR, "evaluate: interrupted");
-  VG_GOTO(vg_graph_run(&out, g, x, NULL));
+  VG_GOTO(vg_graph_run(&out, g, x, &(vg_run_opts){ .slots = slots }));
   VG_GOTO(vg_tensor_cast(&logits, out, VG_F32));
   VG_GOTO(check_scores(logits, y));
   int64_t k = logits->shape.dim[1];

@@ -35,16 +35,22 @@ typedef struct vg_trainer {
 /* Prepares `g` for training. `g` outlives the trainer; opts is copied (the loss name is looked up now). */
 VG_CHECKED vg_status vg_trainer_new(vg_trainer **out, vg_graph *g, const vg_trainer_opts *opts);
 void vg_trainer_free(vg_trainer *t);             /* NULL is fine */
-/* One step on a batch: run, loss, backward, clip, update. *loss is the batch's mean loss, before the update.
+/* The paths of a supernet that one step trains: each runs forward and backward on the same batch, their gradients are added, one update
+ * follows. Parameters that no path reads get no gradient, momentum or decay. */
+typedef struct vg_paths {
+  int n;
+  const double *slots;         /* [n][n_slots]; NULL: the graph's own */
+} vg_paths;
+/* One step on a batch: run, loss, backward, clip, update. *loss is the mean loss over batch and paths, before the update. paths NULL: one run.
  * VG_ENAN when the loss or the gradient's norm is not finite: the message names the step, parameters and optimiser are as before.
  * VG_EINTR when vg_interrupted is set: nothing was done. */
-VG_CHECKED vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y);
+VG_CHECKED vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *paths);
 
 typedef struct vg_score {
   int64_t n, correct;
   double loss_sum;             /* natural log, no smoothing */
 } vg_score;
-/* Adds a batch to *score, in inference mode; y is i32 [N]. Equal logits: the lower class counts. */
-VG_CHECKED vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y);
+/* Adds a batch to *score, in inference mode; y is i32 [N]; slots as in vg_run_opts. Equal logits: the lower class counts. */
+VG_CHECKED vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y, const double *slots);
 
 #endif

@@ -199,7 +199,7 @@ static void steps(vg_trainer *t, int64_t until) {
     vg_tensor *x, *y;
     double loss;
     batch(&x, &y, (uint64_t)t->step);
-    OK(vg_trainer_step(&loss, t, x, y));
+    OK(vg_trainer_step(&loss, t, x, y, NULL));
     vg_tensor_release(x);
     vg_tensor_release(y);
   }
@@ -210,7 +210,7 @@ static double accuracy(vg_graph *g) {
   for (uint64_t i = 0; i < 8; i++) {
     vg_tensor *x, *y;
     batch(&x, &y, 100000 + i);
-    OK(vg_score_add(&score, g, x, y));
+    OK(vg_score_add(&score, g, x, y, NULL));
     vg_tensor_release(x);
     vg_tensor_release(y);
   }
@@ -263,11 +263,11 @@ static void refuses(void **state) {
   vg_f32(x)[3] = NAN;
   steps(t, 2);
   float first = vg_f32(g->values)[0];
-  assert_int_equal(vg_trainer_step(&loss, t, x, y), VG_ENAN);
+  assert_int_equal(vg_trainer_step(&loss, t, x, y, NULL), VG_ENAN);
   assert_non_null(strstr(vg_message(), "step 3"));
   assert_true(first == vg_f32(g->values)[0] && loss == -1 && t->step == 2);
   vg_interrupted = 1;
-  assert_int_equal(vg_trainer_step(&loss, t, x, y), VG_EINTR);
+  assert_int_equal(vg_trainer_step(&loss, t, x, y, NULL), VG_EINTR);
   vg_interrupted = 0;
   vg_tensor_release(x);
   vg_tensor_release(y);

@@ -1,0 +1,21 @@
+/* Inside the graph's folder: adding nodes, and what a run with given slots reaches. */
+#ifndef VG_GRAPH_NODE_H
+#define VG_GRAPH_NODE_H
+
+#include "graph/graph.h"
+
+bool vg__graph_has_name(const vg_graph *g, const char *name);
+/* Opens node g->n with a copy of `name`; the caller fills it and closes it, or frees the name. */
+VG_CHECKED vg_status vg__graph_open_node(vg_node **out, vg_graph *g, const char *name, vg_node_kind kind);
+void vg__graph_close_node(int *id, vg_graph *g);
+VG_CHECKED vg_status vg__graph_set_inputs(vg_node *d, const vg_graph *g, const char *who, const int *in, int n_in);
+
+/* The inputs that node `i` reads under `slots`: in[*begin .. *end - 1]. */
+void vg__graph_active(int *begin, int *end, const vg_node *d, const double *slots);
+/* last_use[i], [g->n] = the last node that reads i under `slots` (g->n for the output), -1 when nothing does: i is not computed then.
+ * VG_EARG when a slot names no candidate. */
+VG_CHECKED vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots);
+/* The arguments of an operator under `slots`. */
+void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slots);
+
+#endif
