@@ -38,7 +38,7 @@ local function options()
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
     o[key] = math.type(DEFAULTS[key]) == "integer" and (math.tointeger(arg[i + 1]) or fail("%s wants an integer", arg[i])) or arg[i + 1]
   end
-  if not workloads[o.workload] then fail("unknown workload '%s'; known are resnet20, mbv2", o.workload) end
+  if not workloads[o.workload] then fail("unknown workload '%s'; known are fair, mbv2, resnet20", o.workload) end
   if o.precision ~= "f32" and o.precision ~= "bf16" then fail("precision is f32 or bf16, got %s", o.precision) end
   return o
 end
@@ -56,8 +56,6 @@ local function peak_mb()
   end
 end
 
-local function network(name) return vega.nn.network(INPUT, workloads[name], { seed = 0, classes = CLASSES }) end
-
 local function batch_of(n)
   local rng = vega.rng.new(0, "bench")
   local labels = {}
@@ -71,13 +69,14 @@ end
 
 local function time_steps(o)
   vega.threads(o.threads)
-  local model = network(o.workload):precision(o.precision)
+  local work = workloads[o.workload](INPUT, CLASSES)
+  local model, paths = work.graph:precision(o.precision), work.paths or function() end
   local x, y = batch_of(o.batch)
   local fit, times = trainer(model), {}
-  assert(fit:step(x, y))
+  assert(fit:step(x, y, paths(1)))
   for i = 1, o.steps do
     local start = sys.clock()
-    assert(fit:step(x, y))
+    assert(fit:step(x, y, paths(i + 1)))
     times[i] = sys.clock() - start
   end
   return { workload = o.workload, batch = o.batch, threads = o.threads, precision = o.precision, params = model:n_params(),
@@ -86,9 +85,13 @@ end
 
 local function floor_of(o)
   vega.threads(o.threads)
-  local counts, peak = vega.cost.count(network(o.workload)), vega.cost.peak(o.precision)
-  local bytes = (o.precision == "f32" and 4 or 2) * o.batch * (counts.acts - CLASSES)
-  local arithmetic, traffic = 2 * 3 * counts.macs * o.batch / peak.flops, 5 * bytes / peak.copy_bytes
+  local peak, macs, acts = vega.cost.peak(o.precision), 0, 0
+  for _, network in ipairs(workloads[o.workload](INPUT, CLASSES).networks()) do
+    local counts = vega.cost.count(network)
+    macs, acts = macs + counts.macs, acts + counts.acts - CLASSES
+  end
+  local bytes = (o.precision == "f32" and 4 or 2) * o.batch * acts
+  local arithmetic, traffic = 2 * 3 * macs * o.batch / peak.flops, 5 * bytes / peak.copy_bytes
   return { workload = o.workload, precision = o.precision, gflops = peak.flops / 1e9, copy_gb_s = peak.copy_bytes / 1e9,
     arithmetic_s = arithmetic, traffic_s = traffic, floor_s = arithmetic + traffic }
 end
@@ -112,7 +115,7 @@ local function compare(o)
     local mine = run_json { arg[-1], arg[0], "step", "--workload", o.workload, "--batch", tostring(o.batch), "--threads", tostring(o.threads),
       "--precision", o.precision, "--steps", tostring(o.steps) }
     last = run_json(peer_command(o))
-    if o.workload == "resnet20" and mine.params ~= last.params then fail("parameters differ: %d here, %d there", mine.params, last.params) end
+    if mine.params ~= last.params then fail("parameters differ: %d here, %d there", mine.params, last.params) end
     ours[i], theirs[i], ratios[i] = mine.median_s, last.median_s, last.median_s / mine.median_s
     io.stderr:write(("pair %d: ours %.4f s, peer %.4f s, ratio %.2f, memory %d and %d MB\n"):format(i, ours[i], theirs[i], ratios[i], mine.rss_mb, last.rss_mb))
   end
@@ -123,7 +126,7 @@ end
 
 --- The peer's ResNet-20 with our weights and input must give our loss; the weights travel as .npz.
 local function agree(o)
-  local model = network "resnet20"
+  local model = workloads.resnet20(INPUT, CLASSES).graph
   local x, y = batch_of(8)
   local bundle = { input = x, labels = y }
   for name, tensor in pairs(model:params()) do bundle[name] = tensor end

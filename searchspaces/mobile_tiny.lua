@@ -4,7 +4,6 @@ local space = require "vega.space"
 
 local WIDTHS = { { 8, 12, 16, 24 }, { 16, 24, 32, 40 }, { 32, 48, 64, 80 } }
 local STRIDES = { 1, 2, 2 }
-local DEEPEST = 3
 
 return space.define {
   name = "mobile_tiny",
@@ -12,14 +11,12 @@ return space.define {
     local y = net:conv_bn(net:input(), net:width("stem", { 8, 12, 16 }), { kernel = 3, stride = 2, act = "relu6" })
     for stage, widths in ipairs(WIDTHS) do
       local prefix = ("stage%d."):format(stage)
-      local channels, depth = net:width(prefix .. "width", widths), net:depth(prefix .. "depth", { 1, 2, 3 })
-      for block = 1, DEEPEST do
+      local channels = net:width(prefix .. "width", widths)
+      y = net:depth(prefix .. "depth", { 1, 2, 3 }, y, function(x, block)
         local at = ("%sblock%d."):format(prefix, block)
-        local kernel, expand = net:kernel(at .. "kernel", { 3, 5 }), net:choice(at .. "expand", { 2, 3, 4, 6 })
-        if block <= depth then
-          y = net:inverted_residual(y, channels, { kernel = kernel, expand = expand, stride = block == 1 and STRIDES[stage] or 1 })
-        end
-      end
+        return net:inverted_residual(x, channels, { kernel = net:kernel(at .. "kernel", { 3, 5 }), expand = net:choice(at .. "expand", { 2, 3, 4, 6 }),
+          stride = block == 1 and STRIDES[stage] or 1 })
+      end)
     end
     y = net:conv_bn(y, net:width("head", { 64, 96, 128 }), { act = "relu6" })
     return net:linear(net:global_avg_pool(y), net.classes)

@@ -20,21 +20,21 @@ local function relu_conv_bn(net, x, channels, kernel, stride)
 end
 
 local APPLY = {
+  none = function() return false end,
   skip_connect = function(_, x) return x end,
   nor_conv_1x1 = function(net, x) return relu_conv_bn(net, x, net:channels(x), 1, 1) end,
   nor_conv_3x3 = function(net, x) return relu_conv_bn(net, x, net:channels(x), 3, 1) end,
   avg_pool_3x3 = function(net, x) return net:avg_pool(x, { kernel = 3, stride = 1, pad = 1 }) end,
 }
+local CANDIDATES = {}
+for i, op in ipairs(OPS) do CANDIDATES[i] = { op, APPLY[op] } end
 
 local function cell(net, x, op_of)
   local node = { [0] = x }
   for to = 1, 3 do
-    for from = 0, to - 1 do
-      local apply = APPLY[op_of[EDGE[to][from]]]
-      local y = apply and apply(net, node[from])
-      if y then node[to] = node[to] and net:add(node[to], y) or y end
-    end
-    node[to] = node[to] or net:op("scale", x, { factor = 0 })     -- all edges are none
+    local terms = {}
+    for from = 0, to - 1 do terms[from + 1] = op_of[EDGE[to][from]](net, node[from]) end
+    node[to] = net:sum(terms, x)
   end
   return node[3]
 end
@@ -50,7 +50,7 @@ local nb201 = space.define {
   build = function(net)
     local op_of = {}
     for to = 1, 3 do
-      for from = 0, to - 1 do op_of[EDGE[to][from]] = net:choice(EDGE[to][from], OPS) end
+      for from = 0, to - 1 do op_of[EDGE[to][from]] = net:choice(EDGE[to][from], CANDIDATES) end
     end
     local y = net:conv_bn(net:input(), CHANNELS, { kernel = 3 })
     for stage = 0, 2 do

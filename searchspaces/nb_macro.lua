@@ -11,11 +11,16 @@ local STAGES, STEM, HEAD = { 2, 3, 3 }, 32, 1280
 
 local function layer_name(i) return "layer" .. i end
 
-local function layer(net, x, channels, stride, op)
+local function apply(op)
   local block = BLOCK[op]
-  if block then return net:inverted_residual(x, channels, { expand = block.expand, kernel = block.kernel, stride = stride }) end
-  return stride == 1 and x or net:conv_bn(x, channels, { stride = stride })
+  return function(net, x, channels, stride)
+    if block then return net:inverted_residual(x, channels, { expand = block.expand, kernel = block.kernel, stride = stride }) end
+    return stride == 1 and x or net:conv_bn(x, channels, { stride = stride })
+  end
 end
+
+local CANDIDATES = {}
+for i, op in ipairs(OPS) do CANDIDATES[i] = { op, apply(op) } end
 
 local nb_macro = space.define {
   name = "nb_macro",
@@ -24,7 +29,7 @@ local nb_macro = space.define {
     for stage, depth in ipairs(STAGES) do
       for k = 1, depth do
         i = i + 1
-        y = layer(net, y, STEM << stage, k == 1 and 2 or 1, net:choice(layer_name(i), OPS))
+        y = net:choice(layer_name(i), CANDIDATES)(net, y, STEM << stage, k == 1 and 2 or 1)
       end
     end
     return net:linear(net:global_avg_pool(net:conv_bn(y, HEAD, { act = "relu6" })), net.classes)

@@ -1,4 +1,4 @@
---- Families of classes that are found by their file's name: strategies (vega.strategy.NAME) and schedulers (vega.scheduler.NAME).
+--- Families of classes that are found by their file's name: strategies (vega.strategy.NAME), schedulers, samplers.
 --    local family = plugin.family("scheduler", { "new", "next", "started", "tell" })
 --    family.asha { max = 27 }          -- a descriptor: the class and its checked parameters
 --    family.use(MyClass, { max = 9 })  -- the same for a class that is no file of ours
@@ -9,7 +9,7 @@ local plugin = {}
 
 local Descriptor = {}
 
-local function describe(class, name, params) return setmetatable({ class = class, name = name, params = params }, Descriptor) end
+local function describe(kind, class, name, params) return setmetatable({ kind = kind, class = class, name = name, params = params }, Descriptor) end
 
 local function parameters(kind, class, name, options, level)
   return util.parameters(("%s '%s'"):format(kind, name), class.params or {}, options or {}, level + 1)
@@ -30,7 +30,7 @@ function plugin.names(module)
 end
 
 --- A table from name to descriptor, filled as it is used.
--- @param kind "strategy" or "scheduler": the module is vega.KIND.NAME
+-- @param kind "strategy", "scheduler", "sampler": the module is vega.KIND.NAME
 -- @param needed names of the functions that a class must have
 function plugin.family(kind, needed)
   local module, family = "vega." .. kind, { kind = kind }
@@ -43,7 +43,7 @@ function plugin.family(kind, needed)
     end
     local params = options or {}
     if class.params then params = parameters(kind, class, name, options, 2) end
-    return describe(class, name, params)
+    return describe(kind, class, name, params)
   end
 
   --- Names of all that are installed, sorted.
@@ -74,8 +74,7 @@ function plugin.family(kind, needed)
 end
 
 Descriptor.__call = function(self, options)
-  local kind = self.class.next and "scheduler" or "strategy"
-  return describe(self.class, self.name, parameters(kind, self.class, self.name, options, 2))
+  return describe(self.kind, self.class, self.name, parameters(self.kind, self.class, self.name, options, 2))
 end
 
 return plugin

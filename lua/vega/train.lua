@@ -19,11 +19,11 @@ local function set(words)
 end
 
 local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed checkpoint
-  checkpoint_steps resume stop_epoch on_step on_epoch on_restored]]
+  checkpoint_steps resume paths stop_epoch on_step on_epoch on_restored]]
 local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
 local SCHEDULE = set "name warmup at factor floor"
 local AUGMENT = set "flip crop cutout"
-local EVALUATE = set "batch normalise precision"
+local EVALUATE = set "batch normalise precision slots"
 local NORMALISE = set "mean std"
 
 --- Raises, at the line that called the public function, on a key that is not known.
@@ -89,16 +89,22 @@ local function training_loader(o, normalise)
   return open_loader(o.data, { batch = o.batch or 64, shuffle = true, seed = o.seed or 1, flip = a.flip, crop = a.crop, cutout = a.cutout }, normalise)
 end
 
+--- A loader over a data set in its order; normalise as in fit. A loader given is returned as it is.
+function train.loader(data, options)
+  if has_method(data, "next") then return data end
+  return open_loader(data, { batch = options.batch }, normalisation(options.normalise, data))
+end
+
 -- Evaluation ------------------------------------------------------------------------------------------------------------------------
 
-local function score_all(model, loader)
+local function score_all(model, loader, slots)
   local n, correct, loss = 0, 0, 0
   while true do
     local images, labels, code = loader:next()
     if code then return nil, labels, code end
     if not images then break end
     local x <close>, y = images, labels
-    local count, good, sum = core.train.score(model, x, y)
+    local count, good, sum = core.train.score(model, x, y, slots)
     if not count then return nil, good, sum end
     n, correct, loss = n + count, correct + good, loss + sum
   end
@@ -106,21 +112,21 @@ local function score_all(model, loader)
   return { accuracy = correct / n, loss = loss / n, correct = correct, n = n }
 end
 
-local function score_set(model, data, batch, normalise)
-  if has_method(data, "next") then return score_all(model, data) end
-  return score_all(model, open_loader(data, { batch = batch }, normalise))
+local function score_set(model, data, batch, normalise, slots)
+  if has_method(data, "next") then return score_all(model, data, slots) end
+  return score_all(model, open_loader(data, { batch = batch }, normalise), slots)
 end
 
 --- Accuracy and mean loss over a data set (or one epoch of a loader), in inference mode.
--- @param options batch = 256, normalise = { mean, std } as in the history of fit (false: none; default: the set's own)
+-- @param options batch = 256, normalise = { mean, std } as in the history of fit (false: none; default: the set's own), slots (of a supernet)
 -- @return { accuracy, loss, correct, n } | nil, message, code
 function train.evaluate(model, data, options)
   local o = check("train.evaluate", options or {}, EVALUATE, 2)
   local normalise = not has_method(data, "next") and normalisation(o.normalise, data) or nil
-  if not o.precision then return score_set(model, data, o.batch or 256, normalise) end
+  if not o.precision then return score_set(model, data, o.batch or 256, normalise, o.slots) end
   local before = model:precision()
   model:precision(precision_of(o.precision))
-  local result, message, code = score_set(model, data, o.batch or 256, normalise)
+  local result, message, code = score_set(model, data, o.batch or 256, normalise, o.slots)
   model:precision(before)
   return result, message, code
 end
@@ -173,14 +179,14 @@ end
 
 --- Steps from the trainer's place to the end of its epoch. @return true, or false when a callback stopped it | nil, message, code
 function Run:epoch(epoch, batch)
-  local loader, trainer, on_step = self.loader, self.trainer, self.o.on_step
+  local loader, trainer, on_step, paths = self.loader, self.trainer, self.o.on_step, self.o.paths
   loader:seek(epoch + 1, batch + 1)
   while true do
     local images, labels, code = loader:next()
     if code then return nil, labels, code end
     if not images then return true end
     local x <close>, y = images, labels
-    local loss, lr, norm = trainer:step(x, y)
+    local loss, lr, norm = trainer:step(x, y, paths and paths((trainer:place()) + 1))
     if not loss then return nil, lr, norm end
     batch = batch + 1
     self.sum, self.seen = self.sum + loss, self.seen + 1
@@ -248,6 +254,7 @@ end
 --- Trains `model`. Callbacks get a table and stop the training by returning false; they are called once a batch or once an epoch, on_restored for
 -- each epoch that `resume` brings back. stop_epoch ends the training early: the schedule is still that of all `epochs`, so that a later run with
 -- `resume` goes on as if nothing had stopped.
+-- paths(step) gives the settings of a supernet's slots that a step trains: a list, a list of slots a path (vega.supernet does this).
 -- The images are normalised with the training set's mean and deviation unless `normalise` is given; history.normalise tells them.
 -- @return history: a list of { epoch, loss, accuracy, validation_loss, seconds } | nil, message, code (ENAN: the training diverged)
 function train.fit(options)

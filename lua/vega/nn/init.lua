@@ -45,6 +45,9 @@ function Net:input() return 1 end
 function Net:shape(x) return self.graph:shape(x) end
 function Net:channels(x) return self.graph:channels(x) end
 
+--- The name of a layer of a kind: opts.name, or the kind and a number.
+Net.label = label
+
 --- Any operator of the table: net:op("max_pool", x, { kernel = 3 }), net:op("concat", { a, b }, { axis = 4 }).
 function Net:op(name, inputs, args, node_name)
   if type(inputs) ~= "table" then inputs = { inputs } end
@@ -106,6 +109,16 @@ function Net:linear(x, features, opts)
 end
 
 function Net:add(a, b) return self:op("add", { a, b }) end
+
+--- The sum of a list of nodes of one shape; false stands for nothing and is left out. When nothing is left: zeros like the node `like`.
+function Net:sum(terms, like)
+  local sum
+  for _, x in ipairs(terms) do if x then sum = sum and self:add(sum, x) or x end end
+  if sum then return sum end
+  if not like then error("sum: all terms are nothing, and no node is given whose shape the zeros should have", 2) end
+  return self:op("scale", like, { factor = 0 })
+end
+
 --- Concatenates along the channels.
 function Net:concat(list) return self:op("concat", list, { axis = #self:shape(list[1]) }) end
 --- The channels `first` to `last` of x.
@@ -130,6 +143,9 @@ function Net:dropout(x, p) return p > 0 and self:op("dropout", x, { p = p }) or 
 require "vega.nn.blocks" (Net, check)
 
 local nn = { Net = Net }
+
+--- The options of a convolution, checked.
+function nn.check_conv(opts) return check(opts, CONV, "conv") end
 
 --- The multiple of `divisor` nearest to n, but not below 0.9 n: how the MobileNet family rounds its widths.
 function nn.round_channels(n, divisor)

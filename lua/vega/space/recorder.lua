@@ -1,11 +1,11 @@
 --- Decisions stated inside `build(net)`: net:choice(name, options), net:subset(name, candidates, k), net:width(name, list),
--- net:depth(name, list), net:kernel(name, list). The recorder runs build once and notes them; `settle` answers them from an architecture.
+-- net:depth(name, list, x, function(x, i) ... end), net:kernel(name, list). The recorder runs build once and notes them; `settle` answers them from an architecture.
 local util = require "vega.util"
 
 local recorder = {}
 
 -- Options are plain values, or { label, function } pairs, or a table label -> function; returns the labels and what each stands for.
-local function labels_of(name, options)
+function recorder.labels_of(name, options)
   if type(options) ~= "table" then error(("net:choice '%s': a table of options expected, got %s"):format(name, type(options)), 3) end
   if #options == 0 then
     local labels = util.sorted_keys(options)
@@ -35,12 +35,23 @@ Ghost.__tostring = function() return "node" end
 local function methods(decide)
   local m = {}
   function m.choice(_, name, options)
-    local labels, meaning = labels_of(name, options)
+    local labels, meaning = recorder.labels_of(name, options)
     return meaning[decide(name, "choice", labels)]
   end
-  function m.subset(_, name, candidates, k) return decide(name, "subset", candidates, k) end
-  for _, kind in ipairs { "width", "depth", "kernel" } do
+  function m.subset(_, name, candidates, k)
+    local labels, meaning = recorder.labels_of(name, candidates)
+    local chosen = {}
+    for i, label in ipairs(decide(name, "subset", labels, k)) do chosen[i] = meaning[label] end
+    return chosen
+  end
+  for _, kind in ipairs { "width", "kernel" } do
     m[kind] = function(_, name, list) return decide(name, "ordinal", list, nil, kind) end
+  end
+  function m.depth(_, name, list, x, body)
+    local n = decide(name, "ordinal", list, nil, "depth")
+    if not body then return n end
+    for i = 1, n do x = body(x, i) end
+    return x
   end
   return m
 end

@@ -1,0 +1,136 @@
+--- A supernet: all networks of a search space in one graph, sharing weights. Built from the same `build` as the stand-alone network.
+--    local net = vega.supernet.new { space = vega.space "nb201", input = { 32, 32, 3 }, classes = 10, seed = 1 }
+--    net:fit { data = train_set, sampler = vega.sampler.strict_fair {}, epochs = 10 }
+--    local scores = net:evaluate(archs, validation_set)             -- { { accuracy, loss }, ... }, with the shared weights
+--    local graph = net:extract(archs[1])                            -- a stand-alone network with a copy of its weights
+local builder = require "vega.supernet.builder"
+local core = require "vega.core"
+local plugin = require "vega.plugin"
+local train = require "vega.train"
+local util = require "vega.util"
+
+local Supernet = {}
+Supernet.__index = Supernet
+
+local supernet, sampler = { Supernet = Supernet }, nil
+
+local NEW = { space = true, input = true, classes = true, seed = true }
+--- @param options space, input (the shape of one sample; default the space's), classes, seed = 1
+function supernet.new(options)
+  util.check_options("supernet", options, NEW, 2)
+  local space = options.space
+  if type(space) == "string" then space = require "vega.space" (space) end
+  if not (space and space.build) then error("supernet: option 'space' must be a search space with a build function", 2) end
+  local input = options.input or space.input
+  if not input then error("supernet: option 'input' is missing, and the space states none", 2) end
+  local net = builder(input)
+  net.classes = options.classes
+  local output = space.build(net)
+  return setmetatable({ space = space, graph = net.graph:output(output):materialise(options.seed or 1), reads = net.reads, counts = {} }, Supernet)
+end
+
+--- The numbers that settle the graph for an architecture. Raises, with what is wrong, when it is not of the space.
+function Supernet:setting(arch)
+  local good, message = self.space:check(arch)
+  if not good then error(message, 2) end
+  local slots = {}
+  for i, read in ipairs(self.reads) do slots[i] = read(good) end
+  return slots
+end
+
+function Supernet:settings(archs)
+  local list = {}
+  for i, arch in ipairs(archs) do list[i] = self:setting(arch) end
+  return list
+end
+
+--- The output for a batch of the network of `arch`, with the shared weights. Options as graph:run's.
+function Supernet:run(x, arch, options)
+  local o = util.copy(options or {})
+  o.slots = self:setting(arch)
+  return self.graph:run(x, o)
+end
+
+--- The stand-alone network of `arch` with a copy of the shared weights. @return graph
+function Supernet:extract(arch) return self.graph:extract(self:setting(arch)) end
+
+-- What was drawn: counts[decision][value], for values that are no tables.
+local function count(self, archs)
+  for _, arch in ipairs(archs) do
+    for _, d in ipairs(self.space.decisions) do
+      local value = arch[d.name]
+      if value ~= nil and type(value) ~= "table" then
+        local counts = self.counts[d.name] or {}
+        counts[value] = (counts[value] or 0) + 1
+        self.counts[d.name] = counts
+      end
+    end
+  end
+end
+
+--- Trains the shared weights. Options are those of vega.train.fit without `model`, and `sampler` (vega.sampler.NAME { ... }, default uniform):
+-- which paths a step trains. A sampler is a pure function of (seed, step), so a resumed training draws what an undisturbed one would have drawn.
+-- @return history | nil, message, code
+function Supernet:fit(options)
+  local o = {}
+  for key, value in pairs(options) do o[key] = value end
+  local descriptor = sampler.resolve(o.sampler or "uniform", 2)
+  local rng = core.rng.new(o.seed or 1, "paths", 0)
+  local draws = descriptor.class.new(self.space, descriptor.params, rng)
+  o.sampler, o.model = nil, self.graph
+  o.paths = function(step)
+    local archs = draws:draw(step, rng:seek(o.seed or 1, "paths", step))
+    count(self, archs)
+    return self:settings(archs)
+  end
+  return train.fit(o)
+end
+
+-- Batch-norm statistics of one path over the first batches of a loader: their plain mean, the k-th batch weighing 1/k.
+local function recalibrate(self, slots, loader, batches)
+  for k = 1, batches do
+    local images, labels, code = loader:next()
+    if code then return nil, labels, code end
+    if not images then return k > 1 or nil, "recalibrate: the data set is empty", "EARG" end
+    local x <close> = images
+    local _ <close> = self.graph:run(x, { train = true, slots = slots, momentum = 1 / k })
+  end
+  return true
+end
+
+--- Sets the running statistics of the path of `arch` to those of its activations over `batches` batches of `data` (Guo et al. 2019,
+-- arXiv:1904.00420). @return true | nil, message, code
+function Supernet:recalibrate(arch, data, options)
+  local o = options or {}
+  util.check_options("supernet:recalibrate", o, { batches = true, batch = true, normalise = true }, 2)
+  local loader = train.loader(data, { batch = o.batch or 128, normalise = o.normalise })
+  return recalibrate(self, self:setting(arch), loader, o.batches or 20)
+end
+
+--- Accuracy and loss of each architecture with the shared weights, in evaluation mode. With `recalibrate = { data =, batches = }` the statistics of
+-- each are found anew first. @return list of { accuracy, loss } | nil, message, code
+function Supernet:evaluate(archs, data, options)
+  local o = options or {}
+  util.check_options("supernet:evaluate", o, { batch = true, normalise = true, recalibrate = true }, 2)
+  local scores = {}
+  for i, arch in ipairs(archs) do
+    if o.recalibrate then
+      local r = o.recalibrate
+      local ok, message, code = self:recalibrate(arch, r.data, { batches = r.batches, batch = r.batch, normalise = o.normalise })
+      if not ok then return nil, message, code end
+    end
+    local score, message, code = train.evaluate(self.graph, data, { batch = o.batch, normalise = o.normalise, slots = self:setting(arch) })
+    if not score then return nil, message, code end
+    scores[i] = score
+  end
+  return scores
+end
+
+function Supernet:__tostring()
+  return ("supernet of space '%s': %d shared parameters, %d slots"):format(self.space.name, self.graph:n_params(), #self.reads)
+end
+
+sampler = plugin.family("sampler", { "new", "draw" })
+supernet.sampler = sampler
+
+return supernet
