@@ -30,7 +30,8 @@ local child, changed = net:mutate(arch, rng)
 local deeper = net:mutate(arch, rng, { operator = "add" })                        -- one more stage, somewhere
 local cross = net:crossover(arch, deeper, rng, { operator = "stage" })            -- stages stay whole
 print("\nan architecture:\n" .. net:literal(arch))
-print("a mutation changes " .. table.concat(changed, ", ") .. ("; %d neighbours; hashes %s, %s"):format(#net:neighbours(arch, rng), net:hash(child), net:hash(cross)))
+print("a mutation changes " .. table.concat(changed, ", ") .. ("; %d neighbours; hashes %s, %s"):format(#net:neighbours(arch, rng), net:hash(child),
+  net:hash(cross)))
 local ok, message = net:check { stem = 16, kernal = 3 }
 print("a mistake: ", ok, message)
 
@@ -54,7 +55,8 @@ local x = small:encode(small:unrank(5), "onehot")
 print("onehot: " .. table.concat(x, " "), small:canonical(small:decode(x, "onehot")) == small:canonical(small:unrank(5)))
 
 -- Cells: 256 ways to write down a block of two inputs and two operations, 136 different blocks.
-local block = space { b = space.cell { nodes = 1, distinct = false, ops = { "c3", "c5", "c7", "s3", "s5", "max", "avg", "id" }, canonical = "graph" } }
+local block = space { b = space.cell { nodes = 1, distinct = false, ops = { "c3", "c5", "c7", "s3", "s5", "max", "avg", "id" },
+  canonical = "graph" } }
 local seen, n = {}, 0
 for _, member in block:members() do
   local hash = block:hash(member)
@@ -63,5 +65,6 @@ end
 print(("%d cells, %d up to isomorphism, path encoding of %d bits"):format(block.size, n, #block:encode(block:unrank(1), "path")))
 
 -- A space is plain data as well, and two of them can be compared.
-local wider = space { op = space.choice { conv = { k = space.choice { 1, 3, 5, 7 } }, skip = {}, pool = {} }, act = space.subset({ "relu", "swish", "tanh" }, 2) }
+local wider = space { op = space.choice { conv = { k = space.choice { 1, 3, 5, 7 } }, skip = {}, pool = {} },
+  act = space.subset({ "relu", "swish", "tanh" }, 2) }
 print("widened: " .. table.concat(small:diff(wider).widened, ", "), "loaded is the same: " .. tostring(space.load(small:save()):diff(small).same))

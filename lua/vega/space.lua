@@ -80,8 +80,8 @@ local function finish(self, builder)
 end
 
 local function new(spec)
-  return setmetatable({ name = spec.name or "space", build = spec.build, build_name = functions.name_of[spec.build], input = spec.input, about = spec.about,
-    declared = spec.choices, clauses = {}, stated = {} }, Space)
+  return setmetatable({ name = spec.name or "space", build = spec.build, build_name = functions.name_of[spec.build], input = spec.input,
+    about = spec.about, declared = spec.choices, clauses = {}, stated = {} }, Space)
 end
 
 local OPTIONS = { name = true, choices = true, build = true, forbid = true, require = true, only = true, input = true, about = true, cells = true }
@@ -116,7 +116,8 @@ end
 --- The space that space:save() described. Registered functions are looked up by name.
 function space.load(saved)
   store.check(saved)
-  local self, builder = new { name = saved.name, about = saved.about, build = saved.build and functions.find(saved.build, "load") }, declare.builder(saved.name)
+  local self, builder = new { name = saved.name, about = saved.about, build = saved.build and functions.find(saved.build, "load") },
+    declare.builder(saved.name)
   store.restore(builder, saved)
   finish(self, builder)
   for _, each in ipairs(saved.cells or {}) do self.cells[each.name] = cells.restore(each) end

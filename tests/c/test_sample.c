@@ -39,7 +39,8 @@ static void permutations_and_subsets_are_whole(void **state) {
   (void)state;
   const double cumulative[] = { 1 };
   const vg_draw draws[] = { { .kind = VG_DRAW_PERMUTATION, .n = 6, .slot = 0 },
-    { .kind = VG_DRAW_SUBSET, .n = 9, .low = 4, .high = 4, .cumulative = cumulative, .slot = 6 }, { .kind = VG_DRAW_SEQUENCE, .n = 3, .high = 5, .slot = 11 } };
+    { .kind = VG_DRAW_SUBSET, .n = 9, .low = 4, .high = 4, .cumulative = cumulative, .slot = 6 },
+      { .kind = VG_DRAW_SEQUENCE, .n = 3, .high = 5, .slot = 11 } };
   const vg_sampler s = { draws, NULL, NULL, 3, 16 };
   vg_rng rng = vg_rng_at(3, 4);
   int first[6] = { 0 };
@@ -60,7 +61,8 @@ static void permutations_and_subsets_are_whole(void **state) {
 static void normal_quantiles(void **state) {
   (void)state;
   /* scipy.stats.norm.ppf; truncnorm.ppf and cdf */
-  const double known[][2] = { { 0.5, 0 }, { 0.975, 1.959963984540054 }, { 1e-10, -6.361340902404056 }, { 0.25, -0.6744897501960817 }, { 1e-300, -8.292361075813597 } };   /* the last as 2^-54 */
+  const double known[][2] = { { 0.5, 0 }, { 0.975, 1.959963984540054 }, { 1e-10, -6.361340902404056 }, { 0.25, -0.6744897501960817 },
+    { 1e-300, -8.292361075813597 } };   /* the last as 2^-54 */
   for (size_t i = 0; i < 5; i++) assert_true(fabs(vg_normal_cut_quantile(known[i][0], 0, 1, -INFINITY, INFINITY) - known[i][1]) < 1e-9);
   const double cut[][4] = { { 0.3, 10, 11, 10.03525897907927 }, { 0.7, -12, -10, -10.03526003958893 }, { 0.7, -1, 2, 0.6178760730114088 } };
   for (size_t i = 0; i < 3; i++) assert_true(fabs(vg_normal_cut_quantile(cut[i][0], 0, 1, cut[i][1], cut[i][2]) - cut[i][3]) < 1e-9);

@@ -1,4 +1,5 @@
---- Cells: their encodings and the form that is the same for isomorphic graphs; and the encodings of everything else. VEGA_LONG=1 takes all micro-cells.
+--- Cells: their encodings and the form that is the same for isomorphic graphs; and the encodings of everything else.
+-- VEGA_LONG=1 takes all micro-cells.
 local core_rng = require("vega.core").rng
 local space = require "vega.space"
 
@@ -60,7 +61,8 @@ describe("path encoding", function()
 
   it("follows the edges of a cell with picked predecessors", function()
     local s = space { n = space.cell { nodes = 2, inputs = 2, ops = { "a", "b" } } }
-    local arch = { ["n.node1.inputs"] = { 1, 2 }, ["n.node1.op1"] = "b", ["n.node1.op2"] = "a", ["n.node2.inputs"] = { 1, 3 }, ["n.node2.op1"] = "a", ["n.node2.op2"] = "b" }
+    local arch = { ["n.node1.inputs"] = { 1, 2 }, ["n.node1.op1"] = "b", ["n.node1.op2"] = "a", ["n.node2.inputs"] = { 1, 3 }, ["n.node2.op1"] = "a",
+      ["n.node2.op2"] = "b" }
     assert(s:check(arch))
     -- from input 1: b, a, b-b; from input 2: a, a-b; blocks of 2 + 4 bits
     assert.same({ 1, 2, 2 + 1 + 2 + 1, 6 + 1, 6 + 2 + 0 + 2 + 1 }, ones(s:encode(arch, "path")))
@@ -70,9 +72,11 @@ end)
 
 describe("the graph form", function()
   it("makes 136 of 256 single-block cells", function()
-    local s = space { b = space.cell { nodes = 1, inputs = 2, edges_per_node = 2, distinct = false, ops = { 1, 2, 3, 4, 5, 6, 7, 8 }, canonical = "graph" } }
+    local s = space { b = space.cell { nodes = 1, inputs = 2, edges_per_node = 2, distinct = false, ops = { 1, 2, 3, 4, 5, 6, 7, 8 },
+      canonical = "graph" } }
     assert.same({ 256, 136 }, { s.size, distinct(s) })
-    local ordered = space { b = space.cell { nodes = 1, inputs = 2, edges_per_node = 2, distinct = false, ops = { 1, 2, 3, 4, 5, 6, 7, 8 }, commutative = false } }
+    local ordered = space { b = space.cell { nodes = 1, inputs = 2, edges_per_node = 2, distinct = false, ops = { 1, 2, 3, 4, 5, 6, 7, 8 },
+      commutative = false } }
     assert.equal(256, distinct(ordered, "graph"))
   end)
 
@@ -111,7 +115,8 @@ describe("the graph form", function()
 
   it("joins through identity only what computes the same", function()
     local s, value_of, n = micro("skip", "graph"), {}, 0
-    local apply = { skip = function(x) return x end, c1 = function(x) return math.sin(3 * x + 1) end, c3 = function(x) return 1.7 * math.cos(2 * x * x + 0.3) end,
+    local apply = { skip = function(x) return x end, c1 = function(x) return math.sin(3 * x + 1) end,
+      c3 = function(x) return 1.7 * math.cos(2 * x * x + 0.3) end,
       pool = function(x) return math.exp(-x) + 0.1 * x end }
     for i = 1, s.size, LONG and 1 or 4 do
       local arch, v = s:unrank(i), { 0.377 }
@@ -148,8 +153,10 @@ end)
 
 describe("encoding", function()
   local function rich()
-    return space { op = space.choice { conv = { k = space.choice { 1, 3, 5 } }, skip = {} }, perm = space.permutation { "a", "b", "c" }, sub = space.subset({ 1, 2, 3, 4 }, { min = 1, max = 3 }),
-      seq = space.sequence({ "x", "y" }, 3), log = space.int(1, 64, { log = true }), step = space.float(0, 1, { step = 0.125 }), ord = space.ordinal { 8, 4, 2 }, flag = space.bool(),
+    return space { op = space.choice { conv = { k = space.choice { 1, 3, 5 } }, skip = {} }, perm = space.permutation { "a", "b", "c" },
+      sub = space.subset({ 1, 2, 3, 4 }, { min = 1, max = 3 }),
+      seq = space.sequence({ "x", "y" }, 3), log = space.int(1, 64, { log = true }), step = space.float(0, 1, { step = 0.125 }),
+        ord = space.ordinal { 8, 4, 2 }, flag = space.bool(),
       depth = space.repeated(space.bool(), space.int(0, 2)), c = space.const "z" }
   end
 
@@ -170,7 +177,8 @@ describe("encoding", function()
   end)
 
   it("keeps continuous values to the last digits", function()
-    local s, rng = space { x = space.float(-3, 5), l = space.float(1e-5, 10, { log = true }), n = space.normal(2, 3, { lo = -1, hi = 30 }), m = space.normal(0.01, 2, { log = true }) },
+    local s, rng = space { x = space.float(-3, 5), l = space.float(1e-5, 10, { log = true }), n = space.normal(2, 3, { lo = -1, hi = 30 }),
+      m = space.normal(0.01, 2, { log = true }) },
       core_rng.new(2, "floats")
     for _ = 1, 2000 do
       local arch = s:random(rng)
@@ -183,7 +191,8 @@ describe("encoding", function()
 
   it("has the quantiles of the normal distribution", function()
     local unit = space { n = space.normal(0, 1) }.by_name.n.domain
-    local known = { { 0.5, 0 }, { 0.975, 1.959963984540054 }, { 0.0013498980316300946, -3 }, { 1e-10, -6.361340902404056 }, { 0.8413447460685429, 1 } }
+    local known = { { 0.5, 0 }, { 0.975, 1.959963984540054 }, { 0.0013498980316300946, -3 }, { 1e-10, -6.361340902404056 },
+      { 0.8413447460685429, 1 } }
     for _, pair in ipairs(known) do
       assert.is_true(math.abs(unit:from_unit(pair[1]) - pair[2]) < 1e-9)
       assert.is_true(math.abs(unit:unit(pair[2]) - pair[1]) < 1e-12)
@@ -194,7 +203,8 @@ describe("encoding", function()
 
   it("takes any point, also for values without number", function()
     local s, rng = space { p = space.permutation { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25 },
-      q = space.sequence({ "a", "b", "c" }, 50), r = space.subset((function() local t = {} for i = 1, 80 do t[i] = i end return t end)(), { min = 30, max = 40 }) }, core_rng.new(3, "huge")
+      q = space.sequence({ "a", "b", "c" }, 50), r = space.subset((function() local t = {} for i = 1, 80 do t[i] = i end return t end)(),
+        { min = 30, max = 40 }) }, core_rng.new(3, "huge")
     for _ = 1, 50 do
       local arch = s:random(rng)
       assert(s:check(arch))
@@ -217,8 +227,17 @@ describe("encoding", function()
     assert.error_matches(function() s:decode({}, "index") end, "unknown form 'index'")
   end)
 
+  it("snaps close values together", function()
+    local s = space { x = space.float(0, 1), l = space.float(1, 100, { log = true }), k = space.int(1, 9) }
+    local a, b, c = { x = 0.501, l = 10.1, k = 3 }, { x = 0.549, l = 11, k = 3 }, { x = 0.501, l = 10.1, k = 4 }
+    assert.equal(s:hash(s:snap(a, 0.1)), s:hash(s:snap(b, 0.1)))
+    for _, other in ipairs { s:snap(c, 0.1), s:snap(a, 0.01), a } do assert.is_true(s:hash(s:snap(b, 0.1)) ~= s:hash(other)) end
+    assert(s:check(s:snap({ x = 1, l = 100, k = 1 }, 0.3)))
+  end)
+
   it("draws encoded rows as it encodes draws", function()
-    local s = space { a = space.choice { x = { k = space.float(1e-3, 1, { log = true }) }, y = {} }, i = space.int(1, 99, { log = true }), g = space.float(0, 1, { step = 0.1 }),
+    local s = space { a = space.choice { x = { k = space.float(1e-3, 1, { log = true }) }, y = {} }, i = space.int(1, 99, { log = true }),
+      g = space.float(0, 1, { step = 0.1 }),
       n = space.normal(0, 1, { lo = -1 }), m = space.normal(1, 1, { log = true }), b = space.bool(), o = space.ordinal { 1, 2, 4 } }
     local rows, archs = s:sample(500, core_rng.new(4, "rows"), { encoded = true }), s:sample(500, core_rng.new(4, "rows"))
     for i, arch in ipairs(archs) do

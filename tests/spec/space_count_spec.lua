@@ -24,7 +24,8 @@ local SMALL = {
     c = space.when(space.eq("b", 8) | space.is_in("a", { 1, 2 }), { d = bool(), e = space.when(space.ne("d", true), int(1, 4)) }) },
   weights = { w = choice({ "p", "q", "r" }, { weights = { 1, 2, 3 } }), v = space.when(space.le("n", 4), bool()), n = space.ordinal { 2, 4, 8 },
     f = space.float(0, 1, { step = 0.25 }), g = space.when(space.ge("f", 0.5), bool()) },
-  clauses = { a = choice { 1, 2, 3 }, b = choice { 1, 2, 3 }, c = { d = bool(), r = space.ref "a", s = space.derived(function(x, y) return x * y end, { "a", "b" }) } },
+  clauses = { a = choice { 1, 2, 3 }, b = choice { 1, 2, 3 },
+    c = { d = bool(), r = space.ref "a", s = space.derived(function(x, y) return x * y end, { "a", "b" }) } },
 }
 SMALL.clauses = space(SMALL.clauses):forbid { a = 1, b = { 2, 3 } }:forbid_relation("a", ">", "b"):forbid { ["c.s"] = 9 }
 
@@ -36,7 +37,8 @@ local function each_small(visit)
   for _, name in ipairs(names) do visit(getmetatable(SMALL[name]) == space.Space and SMALL[name] or space(SMALL[name]), name) end
 end
 
-local function close(expected, got, tolerance) assert.is_true(math.abs(expected - got) <= tolerance, ("%s expected, got %s"):format(expected, got)) end
+local function close(expected, got, tolerance) assert.is_true(math.abs(expected - got) <= tolerance,
+  ("%s expected, got %s"):format(expected, got)) end
 
 -- Chi-square of counts against expected counts is below its mean by 5 standard deviations.
 local function fits(observed, expected)
@@ -72,8 +74,10 @@ describe("the size of a space", function()
 
   it("counts each kind of decision", function()
     local function size(d) return space { d = d }.size end
-    assert.same({ 1, 2, 5, 3, 11 }, { size(space.const("x")), size(bool()), size(int(1, 5)), size(int(1, 8, { step = 3 })), size(space.float(0, 1, { step = 0.1 })) })
-    assert.same({ 10, 16, 27, 24 }, { size(space.subset(ops(5), 2)), size(space.subset(ops(4), { min = 0, max = 4 })), size(space.sequence(ops(3), 3)),
+    assert.same({ 1, 2, 5, 3, 11 }, { size(space.const("x")), size(bool()), size(int(1, 5)), size(int(1, 8, { step = 3 })),
+      size(space.float(0, 1, { step = 0.1 })) })
+    assert.same({ 10, 16, 27, 24 }, { size(space.subset(ops(5), 2)), size(space.subset(ops(4), { min = 0, max = 4 })),
+      size(space.sequence(ops(3), 3)),
       size(space.permutation(ops(4))) })
     assert.equal(155117520, size(space.subset(ops(30), 15)))
     assert.equal(2 + 4 + 8, size(space.repeated(bool(), int(1, 3))))
@@ -261,7 +265,8 @@ describe("random draws", function()
   it("draw from an allow-list in a vast space", function()
     local t = {}
     for i = 1, 40 do t["x" .. i] = choice(ops(9)) end
-    local s, rng, seen = space(t):only { { x1 = "op1", x2 = "op2", x3 = "op3" }, { x1 = "op4", x39 = "op5", x40 = "op6" } }, core_rng.new(1, "only"), {}
+    local s, rng, seen = space(t):only { { x1 = "op1", x2 = "op2", x3 = "op3" }, { x1 = "op4", x39 = "op5", x40 = "op6" } }, core_rng.new(1, "only"),
+      {}
     for _ = 1, 200 do
       local arch = s:random(rng)
       assert(s:check(arch))
@@ -271,7 +276,8 @@ describe("random draws", function()
   end)
 
   it("are the same in C and in Lua, as distributions", function()
-    local t = { log = int(1, 64, { log = true }), grid = space.float(0.5, 8, { step = 0.5, log = true }), w = choice({ 1, 2, 3 }, { weights = { 5, 1, 2 } }),
+    local t = { log = int(1, 64, { log = true }), grid = space.float(0.5, 8, { step = 0.5, log = true }),
+      w = choice({ 1, 2, 3 }, { weights = { 5, 1, 2 } }),
       s = space.subset(ops(5), { min = 1, max = 4 }), p = space.permutation(ops(3)) }
     local s, rng = space(t), core_rng.new(5, "both")
     for _, d in ipairs(s.decisions) do

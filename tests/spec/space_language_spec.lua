@@ -14,18 +14,22 @@ end
 describe("declarations", function()
   it("name decisions by their path", function()
     local s = space { stem = choice { 16, 24 }, stages = space.repeated({ width = int(16, 64, { step = 8 }), block = choice {
-      conv = { k = choice { 1, 3 } }, skip = {} } }, int(1, 2)), opt = choice { { "sgd", { lr = space.float(0, 1) } }, "none", space { x = bool() } } }
+      conv = { k = choice { 1, 3 } }, skip = {} } }, int(1, 2)),
+        opt = choice { { "sgd", { lr = space.float(0, 1) } }, "none", space { x = bool() } } }
     assert.same({ "opt", "opt.3.x", "opt.sgd.lr", "stages", "stages[1].block", "stages[1].block.conv.k", "stages[1].width", "stages[2].block",
       "stages[2].block.conv.k", "stages[2].width", "stem" }, names(s))
     assert(s:check { stem = 16, opt = "none", stages = 1, ["stages[1].width"] = 24, ["stages[1].block"] = "skip" })
-    assert(s:check { stem = 16, opt = 3, ["opt.3.x"] = true, stages = 1, ["stages[1].width"] = 24, ["stages[1].block"] = "conv", ["stages[1].block.conv.k"] = 3 })
-    local no, message = s:check { stem = 16, opt = "none", stages = 1, ["stages[1].width"] = 24, ["stages[1].block"] = "skip", ["stages[2].width"] = 24 }
+    assert(s:check { stem = 16, opt = 3, ["opt.3.x"] = true, stages = 1, ["stages[1].width"] = 24, ["stages[1].block"] = "conv",
+      ["stages[1].block.conv.k"] = 3 })
+    local no, message = s:check { stem = 16, opt = "none", stages = 1, ["stages[1].width"] = 24, ["stages[1].block"] = "skip",
+      ["stages[2].width"] = 24 }
     assert.is_nil(no)
     assert.matches("'stages%[2%].width' does not apply here; it needs stages >= 2", message)
   end)
 
   it("gives values of the right type and range", function()
-    local s = space { c = space.const(7), n = space.normal(0, 1, { lo = -0.5, hi = 2 }), l = space.normal(1e-3, 1, { log = true }), s = space.sequence({ 1, 2 }, 3),
+    local s = space { c = space.const(7), n = space.normal(0, 1, { lo = -0.5, hi = 2 }), l = space.normal(1e-3, 1, { log = true }),
+      s = space.sequence({ 1, 2 }, 3),
       p = space.permutation { "a", "b", "c" }, u = space.subset({ 1, 2, 3 }, { min = 1 }) }
     local rng, sum = core_rng.new(1, "values"), 0
     for _ = 1, 2000 do
@@ -37,7 +41,8 @@ describe("declarations", function()
     assert.is_true(math.abs(sum / 2000) < 0.1)
     assert.same({ c = 7, n = 1.5, l = 0.25, s = { 2, 2, 1 }, p = { "b", "c", "a" }, u = { 1, 3 } },
       s:finish { c = 7, n = 1.5, l = 0.25, s = { 2, 2, 1 }, p = { "b", "c", "a" }, u = { 3, 1 } })
-    for _, bad in ipairs { { "s", { 1, 2 } }, { "p", { "a", "b", "b" } }, { "u", {} }, { "u", { 1, 1 } }, { "n", 3 }, { "u", { 1, x = 2 } }, { "s", "x" } } do
+    for _, bad in ipairs { { "s", { 1, 2 } }, { "p", { "a", "b", "b" } }, { "u", {} }, { "u", { 1, 1 } }, { "n", 3 }, { "u", { 1, x = 2 } },
+      { "s", "x" } } do
       local a = s:random(rng)
       a[bad[1]] = bad[2]
       assert.error_matches(function() s:finish(a) end, "'" .. bad[1] .. "' is ")
@@ -45,7 +50,8 @@ describe("declarations", function()
   end)
 
   it("ties and derives values, which cost nothing", function()
-    local s = space { k = choice { 3, 5 }, layer = space.repeated({ w = int(1, 4), kernel = space.ref "k", area = space.derived(function(w, k) return w * k * k end,
+    local s = space { k = choice { 3, 5 }, layer = space.repeated({ w = int(1, 4), kernel = space.ref "k",
+      area = space.derived(function(w, k) return w * k * k end,
       { "w", "kernel" }) }, int(1, 2)), total = space.derived(function(a, b) return a + b end, { "layer[1].area", "layer[2].area" }) }
     assert.equal(2 * (4 + 16), s.size)
     local one, two = s:finish { k = 3, layer = 1, ["layer[1].w"] = 2 }, s:finish { k = 3, layer = 2, ["layer[1].w"] = 2, ["layer[2].w"] = 1 }
@@ -68,9 +74,11 @@ describe("declarations", function()
   end)
 
   it("looks names up from the inside out", function()
-    local s = space { mode = choice { "x", "y" }, part = space.repeated({ mode = choice { "p", "q" }, extra = space.when(space.eq("mode", "q"), bool()),
+    local s = space { mode = choice { "x", "y" }, part = space.repeated({ mode = choice { "p", "q" },
+      extra = space.when(space.eq("mode", "q"), bool()),
       deep = choice { on = { more = space.when(space.eq("mode", "p"), bool()) } } }, 2) }
-    local a = s:finish { mode = "x", ["part[1].mode"] = "q", ["part[1].extra"] = true, ["part[1].deep"] = "on", ["part[2].mode"] = "p", ["part[2].deep"] = "on",
+    local a = s:finish { mode = "x", ["part[1].mode"] = "q", ["part[1].extra"] = true, ["part[1].deep"] = "on", ["part[2].mode"] = "p",
+      ["part[2].deep"] = "on",
       ["part[2].deep.on.more"] = false }
     assert.is_true(a["part[1].extra"])
   end)
@@ -98,13 +106,15 @@ describe("declarations", function()
   end)
 
   it("treats a comparison with an inactive decision as false", function()
-    local s = space { a = bool(), b = space.when(space.eq("a", true), int(1, 3)), ne = space.when(space.ne("b", 2), bool()), no = space.when(~space.eq("b", 2), bool()) }
+    local s = space { a = bool(), b = space.when(space.eq("a", true), int(1, 3)), ne = space.when(space.ne("b", 2), bool()),
+      no = space.when(~space.eq("b", 2), bool()) }
     assert.equal(2 + (2 * 4 + 1), s.size)
     assert(s:check { a = false, no = true })
   end)
 
   it("lists itself", function()
-    local s = space { a = choice { x = { k = bool() }, y = {} }, r = space.ref "a", z = space.when(space.gt("n", 1) & (space.eq("a", "x") | ~space.eq("a", "y")), bool()),
+    local s = space { a = choice { x = { k = bool() }, y = {} }, r = space.ref "a",
+      z = space.when(space.gt("n", 1) & (space.eq("a", "x") | ~space.eq("a", "y")), bool()),
       n = int(1, 2) }:forbid { a = "x", n = 2 }
     assert.equal([[
 a: choice { "x", "y" }, 2 values
@@ -117,7 +127,8 @@ space 'space': 8 architectures, 4 allowed by inclusion-exclusion]], tostring(s))
   end)
 
   it("prints an architecture as a literal that reads back", function()
-    local s = space { ["a b"] = space.float(0, 1), l = space.subset({ "x", "y\n", "z" }, 2), ["end"] = bool(), i = int(-3, 3), r = space.repeated(int(1, 2), 2),
+    local s = space { ["a b"] = space.float(0, 1), l = space.subset({ "x", "y\n", "z" }, 2), ["end"] = bool(), i = int(-3, 3),
+      r = space.repeated(int(1, 2), 2),
       f = space.float(0, 4, { step = 1 }) }
     local rng = core_rng.new(2, "literal")
     for _ = 1, 50 do
@@ -137,7 +148,8 @@ describe("clauses", function()
   end)
 
   it("take lists as membership, and as values of list-valued decisions", function()
-    local s = space { a = int(1, 5), p = space.subset({ 1, 2, 3 }, 2) }:forbid { a = { 1, 2, 3 }, p = { 1, 2 } }:forbid { p = { { 2, 3 }, { 1, 3 } }, a = 5 }
+    local s = space { a = int(1, 5), p = space.subset({ 1, 2, 3 }, 2) }:forbid { a = { 1, 2, 3 }, p = { 1, 2 } }:forbid { p = { { 2, 3 }, { 1, 3 } },
+      a = 5 }
     assert.same({ 15 - 3 - 2, "inclusion-exclusion" }, { s:count().size, s:count().method })
   end)
 
@@ -154,7 +166,8 @@ describe("clauses", function()
     local rng = core_rng.new(1, "repair")
     for _ = 1, 100 do
       local a = s:random(rng)
-      for _, arch in ipairs { a, (s:mutate(a, rng)), (s:crossover(a, s:random(rng), rng)), s:decode { rng:uniform(), rng:uniform() }, s:finish { a = 3, b = 3 } } do
+      for _, arch in ipairs { a, (s:mutate(a, rng)), (s:crossover(a, s:random(rng), rng)), s:decode { rng:uniform(), rng:uniform() },
+        s:finish { a = 3, b = 3 } } do
         assert.equal(10, arch.a + arch.b)
         assert(s:check(arch))
       end
@@ -194,11 +207,14 @@ describe("a bad declaration", function()
     { "a length of at least 1 expected", function() return { a = space.sequence({ 1 }, 0) } end },
     { "the number of copies must be a whole number", function() return { a = space.repeated({ k = bool() }, space.float(1, 2)) } end },
     { "'a' depends on 'b' depends on 'c' depends on 'a'", function()
-      return { a = space.when(space.eq("b", 1), choice { 1 }), b = space.when(space.eq("c", 1), choice { 1 }), c = space.when(space.eq("a", 1), choice { 1 }), d = bool() }
+      return { a = space.when(space.eq("b", 1), choice { 1 }), b = space.when(space.eq("c", 1), choice { 1 }),
+        c = space.when(space.eq("a", 1), choice { 1 }), d = bool() }
     end },
     { "tied values form a cycle: a needs b needs a", function() return { a = space.ref "b", b = space.ref "a" } end },
-    { "condition 'opt == 1' names 'opt', which is no decision; did you mean 'opts'", function() return { a = space.when(space.eq("opt", 1), bool()), opts = choice { 1 } } end },
-    { "3 is no value of 'opt', which is choice { 1, 2 }", function() return { a = space.when(space.eq("opt", 3), bool()), opt = choice { 1, 2 } } end },
+    { "condition 'opt == 1' names 'opt', which is no decision; did you mean 'opts'",
+      function() return { a = space.when(space.eq("opt", 1), bool()), opts = choice { 1 } } end },
+    { "3 is no value of 'opt', which is choice { 1, 2 }", function() return { a = space.when(space.eq("opt", 3), bool()),
+      opt = choice { 1, 2 } } end },
     { "'opt' has no order", function() return { a = space.when(space.lt("opt", "b"), bool()), opt = choice { "a", "b" } } end },
     { "'opt' has lists as values", function() return { a = space.when(space.eq("opt", { 1 }), bool()), opt = space.subset({ 1, 2 }, 1) } end },
     { "looks at 'd', which is derived", function()
@@ -244,7 +260,8 @@ describe("a bad declaration", function()
     local rng = core_rng.new(1, "hang")
     assert.error_matches(function() space(t):require(function(a) return a.x01 == 9 end, { name = "never" }):random(rng) end,
       "appears empty: of 1000 draws 1000 break clause 'never'")
-    assert.error_matches(function() space { a = space.float(0, 1) }:require(function() return false end, { name = "never" }):random(rng) end, "appears empty")
+    assert.error_matches(function() space { a = space.float(0, 1) }:require(function() return false end, { name = "never" }):random(rng) end,
+      "appears empty")
   end)
 end)
 

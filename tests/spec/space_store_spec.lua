@@ -27,7 +27,8 @@ describe("a saved space", function()
   end)
 
   it("keeps cells, stages and what repeats", function()
-    local s = space { normal = space.cell { nodes = 2, ops = { "a", "b" }, canonical = "graph" }, e = space.edge_dag { nodes = 3, ops = { "none", "c" } },
+    local s = space { normal = space.cell { nodes = 2, ops = { "a", "b" }, canonical = "graph" },
+      e = space.edge_dag { nodes = 3, ops = { "none", "c" } },
       v = space.vertex_dag { vertices = 4, ops = { "p", "q" } }, r = space.repeated({ w = int(1, 9) }, int(1, 3)) }
     local back, rng = space.load(core.json.decode(core.json.encode(s:save()))), core.rng.new(2, "cells")
     for _ = 1, 50 do
@@ -53,7 +54,8 @@ describe("a saved space", function()
     local function build() end
     assert.error_matches(function() space { a = bool() }:require(function() return true end, { name = "mine" }):save() end,
       "clause 'mine' is a function without a name; give it one with space.register")
-    assert.error_matches(function() space { a = bool(), b = space.derived(function(x) return x end, { "a" }) }:save() end, "derived 'b' is a function")
+    assert.error_matches(function() space { a = bool(), b = space.derived(function(x) return x end, { "a" }) }:save() end,
+      "derived 'b' is a function")
     assert.error_matches(function() space.define { choices = { a = bool() }, build = build }:save() end, "build is a function")
     assert.is_table(space { a = bool() }:require(function() return true end):signature())
     space.register("store_spec.build", build)
@@ -64,9 +66,11 @@ describe("a saved space", function()
   end)
 
   it("differs from another by what was added, removed, widened, narrowed", function()
-    local old = space { a = int(1, 8), b = choice { 1, 2 }, c = space.float(0, 1), gone = bool(), kind = int(1, 2), g = choice { 1, 2, 3 }, s = space.subset({ 1, 2 }, 1),
+    local old = space { a = int(1, 8), b = choice { 1, 2 }, c = space.float(0, 1), gone = bool(), kind = int(1, 2), g = choice { 1, 2, 3 },
+      s = space.subset({ 1, 2 }, 1),
       w = space.when(space.eq("b", 1), int(1, 2)), n = space.normal(0, 1, { lo = 0 }) }:forbid { b = 1, gone = true }
-    local new = space { a = int(0, 9), b = choice { 1, 2, 3 }, c = space.float(0, 0.5), come = bool(), kind = choice { 1, 2 }, g = choice { 3, 1 }, s = space.subset({ 1, 2 }, { min = 0, max = 1 }),
+    local new = space { a = int(0, 9), b = choice { 1, 2, 3 }, c = space.float(0, 0.5), come = bool(), kind = choice { 1, 2 }, g = choice { 3, 1 },
+      s = space.subset({ 1, 2 }, { min = 0, max = 1 }),
       w = space.when(space.eq("b", 2), int(1, 2)), n = space.normal(0, 1) }:forbid { b = 3, a = 1 }
     local diff = old:diff(new)
     assert.same({ { "come" }, { "gone" }, { "a", "b", "n", "s" }, { "c", "g" }, { "kind", "w" }, false },
@@ -82,7 +86,8 @@ describe("any space", function()
     for _ = 1, LONG and 5000 or 250 do
       local s = spaces.random(rng, { clauses = 4 })
       local a, b = s:random(rng), s:random(rng)
-      local made = { a, b, (s:mutate(a, rng)), (s:mutate(a, rng, { rate = 0.4 })), (s:crossover(a, b, rng)), (s:crossover(a, b, rng, { operator = "two_point" })),
+      local made = { a, b, (s:mutate(a, rng)), (s:mutate(a, rng, { rate = 0.4 })), (s:crossover(a, b, rng)),
+        (s:crossover(a, b, rng, { operator = "two_point" })),
         (s:mutate(a, rng, { operator = "add" })), (s:mutate(b, rng, { operator = "remove" })) }
       table.move(s:neighbours(a, rng), 1, 5, #made + 1, made)
       made[#made + 1] = s.plan and s:random(rng, { measure = "uniform" }) or nil

@@ -8,8 +8,10 @@ local choice, int, bool = space.choice, space.int, space.bool
 local function close(expected, got) assert.is_true(math.abs(expected - got) < 1e-9, ("%.12g expected, got %.12g"):format(expected, got)) end
 
 local function rich()
-  return space { op = choice { conv = { k = choice { 1, 3, 5 } }, skip = {} }, perm = space.permutation { 1, 2, 3, 4 }, sub = space.subset({ "a", "b", "c", "d" }, 2),
-    some = space.subset({ 1, 2, 3 }, { min = 0 }), seq = space.sequence({ "x", "y" }, 3), lr = space.float(1e-4, 1, { log = true }), wide = int(1, 1000), n = space.normal(0, 1),
+  return space { op = choice { conv = { k = choice { 1, 3, 5 } }, skip = {} }, perm = space.permutation { 1, 2, 3, 4 },
+    sub = space.subset({ "a", "b", "c", "d" }, 2),
+    some = space.subset({ 1, 2, 3 }, { min = 0 }), seq = space.sequence({ "x", "y" }, 3), lr = space.float(1e-4, 1, { log = true }),
+      wide = int(1, 1000), n = space.normal(0, 1),
     size = space.ordinal { 8, 16, 32 }, one = space.const "c", w = choice({ "p", "q", "r" }, { weights = { 8, 1, 1 } }),
     stage = space.repeated({ w = int(1, 9), act = choice { "r", "s" } }, int(1, 4)), extra = space.when(space.gt("stage", 2), bool()) }
 end
@@ -45,8 +47,10 @@ describe("mutation", function()
   end)
 
   it("reaches every member of a finite space", function()
-    local spaces = { space { op = choice { conv = { k = choice { 1, 3 } }, skip = {} }, d = space.repeated(bool(), int(0, 2)), p = space.permutation { 1, 2, 3 } },
-      space { s = space.subset({ 1, 2, 3 }, { min = 0, max = 2 }), q = space.sequence({ 1, 2 }, 2), a = int(1, 12), b = space.when(space.gt("a", 6), space.ordinal { 1, 2, 3 }) },
+    local spaces = { space { op = choice { conv = { k = choice { 1, 3 } }, skip = {} }, d = space.repeated(bool(), int(0, 2)),
+      p = space.permutation { 1, 2, 3 } },
+      space { s = space.subset({ 1, 2, 3 }, { min = 0, max = 2 }), q = space.sequence({ 1, 2 }, 2), a = int(1, 12),
+        b = space.when(space.gt("a", 6), space.ordinal { 1, 2, 3 }) },
       space { a = int(1, 4), b = int(1, 4) }:forbid { a = 2, b = 2 }:forbid_relation("a", "<", "b") }
     for _, s in ipairs(spaces) do
       local goal = s:count().size
@@ -93,7 +97,8 @@ describe("mutation", function()
   it("moves each kind in its own way", function()
     local s, rng = rich(), core_rng.new(4, "operators")
     local a = s:random(rng)
-    local kinds = { gaussian = { int = true, float = true, normal = true }, polynomial = { int = true, float = true, normal = true }, geometric = { int = true },
+    local kinds = { gaussian = { int = true, float = true, normal = true }, polynomial = { int = true, float = true, normal = true },
+      geometric = { int = true },
       exchange = { subset = true }, swap = { permutation = true }, insert = { permutation = true }, invert = { permutation = true } }
     for operator, known in pairs(kinds) do
       for _ = 1, 200 do
@@ -111,7 +116,8 @@ describe("mutation", function()
   end)
 
   it("adds, removes and duplicates copies of a repeated part", function()
-    local s, rng = space { stage = space.repeated({ w = int(1, 1000000), act = choice { r = { v = bool() }, s = {} } }, int(1, 4)) }, core_rng.new(5, "copies")
+    local s, rng = space { stage = space.repeated({ w = int(1, 1000000), act = choice { r = { v = bool() }, s = {} } }, int(1, 4)) },
+      core_rng.new(5, "copies")
     local function widths(arch)
       local list = {}
       for i = 1, arch.stage do list[i] = arch[("stage[%d].w"):format(i)] end
@@ -125,7 +131,8 @@ describe("mutation", function()
     for _ = 1, 300 do
       local a = s:random(rng)
       local before = widths(a)
-      local more, fewer, twice = s:mutate(a, rng, { operator = "add" }), s:mutate(a, rng, { operator = "remove" }), s:mutate(a, rng, { operator = "duplicate" })
+      local more, fewer, twice = s:mutate(a, rng, { operator = "add" }), s:mutate(a, rng, { operator = "remove" }),
+        s:mutate(a, rng, { operator = "duplicate" })
       for _, arch in ipairs { more, fewer, twice } do assert(s:check(arch)) end
       assert.equal(math.min(4, #before + 1), more.stage)
       assert.equal(math.max(1, #before - 1), fewer.stage)
@@ -229,8 +236,10 @@ describe("neighbours", function()
   it("are as many as the kinds say", function()
     local function n(d, arch, rng) return #space { d = d }:neighbours({ d = arch }, rng) end
     local rng = core_rng.new(11, "count")
-    assert.same({ 2, 1, 2, 4, 6, 3 }, { n(choice { 1, 2, 3 }, 1), n(bool(), true), n(space.ordinal { 1, 2, 3 }, 1), n(space.subset({ 1, 2, 3, 4 }, 2), { 1, 2 }),
+    assert.same({ 2, 1, 2, 4, 6, 3 }, { n(choice { 1, 2, 3 }, 1), n(bool(), true), n(space.ordinal { 1, 2, 3 }, 1),
+      n(space.subset({ 1, 2, 3, 4 }, 2), { 1, 2 }),
       n(space.permutation { 1, 2, 3, 4 }, { 4, 3, 2, 1 }), n(space.sequence({ 1, 2 }, 3), { 1, 1, 1 }) })
-    assert.same({ 9, 2, 1, 4, 0 }, { n(int(1, 10), 5), n(int(1, 100), 50), n(int(1, 100), 1), n(space.float(0, 1), 0.5, rng), n(space.float(0, 1), 0.5) })
+    assert.same({ 9, 2, 1, 4, 0 }, { n(int(1, 10), 5), n(int(1, 100), 50), n(int(1, 100), 1), n(space.float(0, 1), 0.5, rng),
+      n(space.float(0, 1), 0.5) })
   end)
 end)

@@ -41,14 +41,16 @@ local function node(rng, depth, o)
     if rng:uniform() < 0.5 then options.z = leaf(rng, o) end
     return space.choice(options)
   end
-  if u < 0.9 then return space.repeated(level(rng, depth - 1, o), rng:uniform() < 0.5 and rng:int(0, 2) or space.int(rng:int(0, 1), rng:int(1, 2))) end
+  if u < 0.9 then return space.repeated(level(rng, depth - 1, o),
+    rng:uniform() < 0.5 and rng:int(0, 2) or space.int(rng:int(0, 1), rng:int(1, 2))) end
   return level(rng, depth - 1, o)
 end
 
 -- A condition on a flat decision of this level that is declared before.
 local function condition(rng, flags)
   local name = rng:pick(flags)
-  local kinds = { function() return space.eq(name, rng:int(1, 3)) end, function() return space.ne(name, 2) end, function() return space.gt(name, 1) end,
+  local kinds = { function() return space.eq(name, rng:int(1, 3)) end, function() return space.ne(name, 2) end,
+    function() return space.gt(name, 1) end,
     function() return space.le(name, 2) end, function() return space.is_in(name, { 1, 3 }) end }
   local c = rng:pick(kinds)()
   if rng:uniform() < 0.3 then c = ~c end

@@ -15,15 +15,21 @@ local cells = {}
 -- { nodes = { label, ... }, edges = { { from, to, op }, ... }, inputs = { node, ... }, output = node }: the graph of an architecture.
 
 local function check_count(who, name, value, least)
-  if math.type(value) ~= "integer" or value < least then fail("space.%s: %s must be a whole number >= %d, got %s", who, name, least, tostring(value)) end
+  if math.type(value) ~= "integer" or value < least then
+    fail("space.%s: %s must be a whole number >= %d, got %s", who, name, least, tostring(value))
+  end
 end
 
 local function check_common(who, options, known)
   util.check_options("space." .. who, options, known, 4)
   local ops = domains.choice(options.ops or {})
-  if options.canonical and options.canonical ~= "graph" then fail("space.%s: canonical must be 'graph', got '%s'", who, tostring(options.canonical)) end
+  if options.canonical and options.canonical ~= "graph" then
+    fail("space.%s: canonical must be 'graph', got '%s'", who, tostring(options.canonical))
+  end
   for _, role in ipairs { "none", "identity" } do
-    if options[role] ~= nil and not ops.place[options[role]] then fail("space.%s: %s = '%s' is none of the ops", who, role, tostring(options[role])) end
+    if options[role] ~= nil and not ops.place[options[role]] then
+      fail("space.%s: %s = '%s' is none of the ops", who, role, tostring(options[role]))
+    end
   end
 end
 

@@ -199,7 +199,8 @@ function make.only(space, scope, list)
   end
   local scoped = nested(scope, function() return false end)   -- true where the part is not active
   return { name = "only", due = #space.decisions + 1, countable = countable and not (scope and scope.prefix ~= ""), conjunctions = entries,
-    decisions = decisions_of(seen), prefix = scope and scope.prefix ~= "" and scope.prefix or nil, saved = { saved }, holds = function(arch) return holds(arch) or scoped(arch) end }
+    decisions = decisions_of(seen), prefix = scope and scope.prefix ~= "" and scope.prefix or nil, saved = { saved },
+    holds = function(arch) return holds(arch) or scoped(arch) end }
 end
 
 -- A set of the allowed combinations, where every entry gives one value to the same plain decisions; then membership is one look-up.

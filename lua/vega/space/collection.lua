@@ -13,7 +13,8 @@ function collection.product(a, b)
   return a * b
 end
 
--- Methods shared by the three; each class has places(value) -> list of indices or nil, and code / decode for large domains.
+-- Methods shared by the three; each class has places(value) -> list of indices or nil, and
+-- narrow(places, into), which calls into(begin, width) for each interval inside the one before.
 local Collection = setmetatable({}, { __index = Finite })
 Collection.__index = Collection
 

@@ -47,7 +47,8 @@ local function parse_list(options)
   return labels, below
 end
 
---- choice { "a", "b" }, choice { conv = { k = ... }, skip = {} }, choice { { k = ... }, "none" }; weights as { weights = ... } behind it, or in the list.
+--- choice { "a", "b" }, choice { conv = { k = ... }, skip = {} }, choice { { k = ... }, "none" }; weights as { weights = ... } behind it, or in
+-- the list.
 function constructors.choice(options, extra)
   if type(options) ~= "table" then fail("space: choice: a table of options expected, got %s", type(options)) end
   local labels, below
@@ -62,7 +63,9 @@ function constructors.choice(options, extra)
   else
     labels, below = util.sorted_keys(options), options
     for _, label in ipairs(labels) do
-      if not is_child(below[label]) then fail("space: choice: option '%s' is a %s, a table of decisions expected", tostring(label), type(below[label])) end
+      if not is_child(below[label]) then
+        fail("space: choice: option '%s' is a %s, a table of decisions expected", tostring(label), type(below[label]))
+      end
     end
   end
   return new("choice", { domain = domains.choice(labels, extra), below = below })
@@ -82,7 +85,9 @@ function constructors.repeated(child, count)
   local least, most = math.huge, 0
   for i = 1, domain.size do
     local n = domain:at(i)
-    if math.type(n) ~= "integer" or n < 0 or n > MOST_COPIES then fail("space: repeated: 0 to %d copies expected, got %s", MOST_COPIES, text.show(n)) end
+    if math.type(n) ~= "integer" or n < 0 or n > MOST_COPIES then
+      fail("space: repeated: 0 to %d copies expected, got %s", MOST_COPIES, text.show(n))
+    end
     least, most = math.min(least, n), math.max(most, n)
   end
   return new("repeated", { child = child, domain = domain, least = least, most = most })
@@ -104,7 +109,9 @@ end
 
 --- derived(fn, { "a", "b" }): fn(value of a, value of b); absent while an input is.
 function constructors.derived(fn, inputs)
-  if type(fn) ~= "function" and type(fn) ~= "string" then fail("space: derived: a function or the name of a registered one expected, got %s", type(fn)) end
+  if type(fn) ~= "function" and type(fn) ~= "string" then
+    fail("space: derived: a function or the name of a registered one expected, got %s", type(fn))
+  end
   if type(inputs) ~= "table" or #inputs == 0 then fail("space: derived: a list of the names of its inputs expected") end
   return new("derived", { fn = fn, inputs = inputs })
 end

@@ -158,14 +158,33 @@ function methods:columns(form)
   return list
 end
 
+--- The architecture with its continuous decisions moved to the middle of their cell, of width eps in the unit interval: what lies close together
+-- then has the same hash, for dedup with a tolerance.
+function methods:snap(arch, eps)
+  if type(eps) ~= "number" or not (eps > 0 and eps <= 1) then fail("space:snap: a width in (0, 1] expected, got %s", tostring(eps)) end
+  local new = {}
+  for _, d in ipairs(self.decisions) do
+    local value = arch[d.name]
+    if value ~= nil and d.domain.bits == math.huge then
+      value = d.domain:from_unit(math.min(1, (math.floor(d.domain:unit(value) / eps) + 0.5) * eps))
+    end
+    new[d.name] = value
+  end
+  return new
+end
+
 -- Decoding ----------------------------------------------------------------------------------------------------------------------------
 
 local READ = {
   unit = { width = number.width, read = number.read },
-  onehot = { width = function(domain) return BLOCK[domain.kind].width(domain) end, read = function(domain, x, at) return BLOCK[domain.kind].read(domain, x, at) end },
+  onehot = { width = function(domain) return BLOCK[domain.kind].width(domain) end,
+    read = function(domain, x, at) return BLOCK[domain.kind].read(domain, x, at) end },
 }
 
-local function all_numbers(x, at, n)
+local number_expected = "space '%s': decode: '%s' (number %d) is %s, a number in [0, 1] expected"
+
+-- The first place of x[at + 1 .. at + n] without a number.
+local function missing_number(x, at, n)
   for i = at + 1, at + n do if type(x[i]) ~= "number" or x[i] ~= x[i] then return i end end
 end
 
@@ -179,9 +198,9 @@ function methods:decode(x, form)
   for _, d in ipairs(self.decisions) do
     local width = reader.width(d.domain)
     if not d.active or d.active(arch) then
-      local wrong = all_numbers(x, at, width)
+      local wrong = missing_number(x, at, width)
       if wrong then
-        return nil, ("space '%s': decode: '%s' (number %d) is %s, a number in [0, 1] expected"):format(self.name, d.name, wrong, tostring(x[wrong])), "EARG"
+        return nil, number_expected:format(self.name, d.name, wrong, tostring(x[wrong])), "EARG"
       end
       arch[d.name] = reader.read(d.domain, x, at)
     end

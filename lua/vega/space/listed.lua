@@ -70,7 +70,9 @@ local function check_weights(self, weights)
   for i, value in ipairs(self.values) do
     local w = weights[value]
     if #weights > 0 then w = weights[i] end
-    if type(w) ~= "number" or w <= 0 or w == math.huge then fail("space: choice: the weight of %s must be > 0, got %s", text.show(value), tostring(w)) end
+    if type(w) ~= "number" or w <= 0 or w == math.huge then
+      fail("space: choice: the weight of %s must be > 0, got %s", text.show(value), tostring(w))
+    end
     list[i], shown[i] = w, text.show(w)
   end
   for key in pairs(weights) do

@@ -209,7 +209,8 @@ end
 function numeric.float(lo, hi, options)
   options = check_bounds("float", lo, hi, options)
   lo, hi = lo + 0.0, hi + 0.0
-  local self = { kind = "float", lo = lo, hi = hi, log = options.log or nil, arguments = arguments(lo, hi, options), text = describe("float", lo, hi, options) }
+  local self = { kind = "float", lo = lo, hi = hi, log = options.log or nil, arguments = arguments(lo, hi, options),
+    text = describe("float", lo, hi, options) }
   if not options.step and lo < hi then return setmetatable(self, Float) end
   options = options.step and options or { step = 1 }
   local steps = math.floor((hi - lo) / options.step + 1e-9)

@@ -87,15 +87,19 @@ local function describe_tied(entry)
   return ("%s (%s)"):format(entry.what, table.concat(names, ", "))
 end
 
+local function allowed_text(space)
+  local count = space:count()
+  local interval = count.low and (" (95 %%: 2^%.2f to 2^%.2f)"):format(count.low, count.high) or ""
+  return (", %s allowed by %s%s"):format(text.size(count.size, count.bits), count.method, interval)
+end
+
+local LARGE = 1 << 53         -- from here on the logarithm says more than the digits
+
 local function size_line(space)
-  local all = text.size(space.size, space.bits)
-  local line = ("space '%s': %s architectures%s"):format(space.name, all, space.is_estimate and " (estimate)" or "")
-  if not space.size or space.size >= 1 << 53 then line = line:gsub(" architectures", space.finite and (" architectures, log2 %.4f"):format(space.bits) or "%0") end
-  if #space.clauses > 0 and space.finite then
-    local count = space:count()
-    local interval = count.low and (" (95 %%: 2^%.2f to 2^%.2f)"):format(count.low, count.high) or ""
-    line = line .. (", %s allowed by %s%s"):format(text.size(count.size, count.bits), count.method, interval)
-  end
+  local line = ("space '%s': %s architectures"):format(space.name, text.size(space.size, space.bits))
+  if space.is_estimate then line = line .. " (estimate)" end
+  if space.finite and (not space.size or space.size >= LARGE) then line = line .. (", log2 %.4f"):format(space.bits) end
+  if space.finite and #space.clauses > 0 then line = line .. allowed_text(space) end
   return line
 end
 
@@ -103,8 +107,9 @@ end
 function methods:describe()
   local lines = {}
   for _, d in ipairs(self.decisions) do
-    local guard = self:describe_guard(d)
-    lines[#lines + 1] = ("%s: %s, %s values%s"):format(d.name, d.domain:describe(), text.size(d.domain.size, d.domain.bits), guard and " when " .. guard or "")
+    local guard, domain = self:describe_guard(d), d.domain
+    local size = text.size(domain.size, domain.bits)
+    lines[#lines + 1] = ("%s: %s, %s values%s"):format(d.name, domain:describe(), size, guard and " when " .. guard or "")
   end
   for _, entry in ipairs(self.tied) do
     local guard = self:describe_guard(entry)

@@ -52,7 +52,8 @@ end
 DRAW.const, DRAW.bool, DRAW.choice, DRAW.ordinal = DRAW.listed, DRAW.listed, DRAW.listed, DRAW.listed
 
 function DRAW.int(domain)
-  return { kind = domain.log and "log_step" or "index", n = domain.size, lo = domain.lo, step = domain.step, base = domain.lo, integer_step = domain.step }
+  return { kind = domain.log and "log_step" or "index", n = domain.size, lo = domain.lo, step = domain.step, base = domain.lo,
+    integer_step = domain.step }
 end
 
 function DRAW.float(domain)

@@ -49,8 +49,8 @@ local function save_cell(space, name, cell, strict)
 end
 
 local function save(space, strict)
-  local saved = { version = VERSION, name = space.name, about = space.about, decisions = {}, tied = {}, clauses = {}, repeats = util.copy(space.repeats),
-    cells = {} }
+  local saved = { version = VERSION, name = space.name, about = space.about, decisions = {}, tied = {}, clauses = {},
+    repeats = util.copy(space.repeats), cells = {} }
   for i, d in ipairs(space.decisions) do saved.decisions[i] = save_decision(d) end
   for i, entry in ipairs(space.tied) do saved.tied[i] = save_tied(space, entry, strict) end
   for i, each in ipairs(space.clauses) do saved.clauses[i] = save_clause(space, each, strict) end
@@ -146,8 +146,8 @@ local function compare_clauses(old, new)
   return added, removed
 end
 
---- What changed from this space to another one (or to what its save or signature returned): lists of names `added`, `removed`, `widened` (all old values
--- remain), `narrowed`, `changed`, and of clauses `clauses_added`, `clauses_removed`; and `same`, true when all are empty.
+--- What changed from this space to another one (or to what its save or signature returned): lists of names `added`, `removed`, `widened` (all
+-- old values remain), `narrowed`, `changed`, and of clauses `clauses_added`, `clauses_removed`; and `same`, true when all are empty.
 function methods:diff(other)
   local old, new = self:signature(), other.decisions and other.signature and other:signature() or other
   store.check(new)

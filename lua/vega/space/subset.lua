@@ -20,11 +20,12 @@ local function binomial(n, k)
     local up, down = n - math.min(k, n - k) + i, i
     local g = gcd(r, down)
     r, down = r // g, down // g
-    r = collection.product(r, up // down)                                  -- what is left of i divides n - k + i
+    r = collection.product(r, up // down)                      -- what is left of i divides n - k + i
     if not r then return nil end
   end
   return r
 end
+
 local function log2_binomial(n, k)
   local bits = 0.0
   for i = 1, k do bits = bits + math.log((n - k + i) / i, 2) end
