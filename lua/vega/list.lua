@@ -99,13 +99,12 @@ local function print_list(list)
   end
 end
 
-return function(arguments)
-  local what = arguments[1]
-  local names = util.sorted_keys(LISTS)
+return function(words)
+  local what, names = words[1], util.sorted_keys(LISTS)
   if not what or what:find "^%-" then error(util.failure(2, "list: one of %s must follow", table.concat(names, ", ")), 0) end
   if not LISTS[what] then error(util.failure(2, "%s", util.unknown("list", "word", what, names)), 0) end
-  local o = options({ format = "text" }, table.move(arguments, 2, #arguments, 1, {}))
-  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "list: --format is text or json, got '%s'", o.format), 0) end
+  local o = options({ format = "text" }, table.move(words, 2, #words, 1, {}))
+  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "list: format is text or json, got '%s'", o.format), 0) end
   local list = LISTS[what]()
   if o.format == "json" then print(core.json.encode(core.json.array(list))) else print_list(list) end
   return 0
