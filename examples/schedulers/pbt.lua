@@ -3,14 +3,14 @@
 local vega = require "vega"
 
 local function evaluate(h, trial)
-  local file = io.open(trial.checkpoint, "r")                          -- there is one when the trial was paused, or cloned
-  local t0, t1 = 0.9, 0.9
+  local step, t0, t1 = 0, 0.9, 0.9
+  local file = io.open(trial.checkpoint, "r")                 -- there is one when the trial was paused, interrupted or cloned
   if file then
-    t0, t1 = file:read("n", "n")
+    step, t0, t1 = file:read("n", "n", "n")
     file:close()
   end
-  for _ = trial.fidelity.from + 1, trial.fidelity.to do t0, t1 = t0 - 0.04 * h.h0 * t0, t1 - 0.04 * h.h1 * t1 end
-  assert(vega.sys.write_file(trial.checkpoint, ("%.17g %.17g"):format(t0, t1)))
+  for _ = step + 1, trial.fidelity.to do t0, t1 = t0 - 0.04 * h.h0 * t0, t1 - 0.04 * h.h1 * t1 end
+  assert(vega.sys.write_file(trial.checkpoint, ("%d %.17g %.17g"):format(trial.fidelity.to, t0, t1)))
   return { q = 1.2 - t0 ^ 2 - t1 ^ 2 }
 end
 

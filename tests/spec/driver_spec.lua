@@ -72,6 +72,23 @@ describe("the driver", function()
     assert.same({ 3, 4 }, { s:ask(1)[1].config.i, s:ask(1)[1].config.i })
   end)
 
+  it("asks for isomorphic cells once where the space compares graphs", function()
+    local function define(canonical)
+      return space { cell = space.edge_dag { nodes = 3, ops = { "none", "skip", "conv" }, identity = "skip", canonical = canonical } }
+    end
+    local function distinct(sp)
+      local s, n = create(strategy.random, { space = sp }), 0
+      while true do
+        local t = s:ask(1)[1]
+        if not t then return n end
+        s:tell(t.id, ok(1))
+        n = n + 1
+      end
+    end
+    assert.equal(27, distinct(define()))
+    assert.is_true(distinct(define "graph") < 27)
+  end)
+
   it("takes a late answer for a lost trial, before and after the retry has ended", function()
     local s = create(strategy.random)
     local t = s:ask(1)[1]

@@ -103,6 +103,25 @@ describe("a study under a scheduler", function()
     assert.equal(77, front:best().arch.config)
     assert.equal(4, #study:trials())
   end)
+
+  it("remembers what was measured before when it is resumed", function()
+    local folder = scratch()
+    local function make(trials)
+      local o = options { evaluate = function(arch) return { loss = arch.config } end, budget = { trials = trials }, store = folder .. "/o.db",
+        strategy = strategy.aging { population = 3, tournament = 2 } }
+      o.scheduler = nil
+      return vega_study(o)
+    end
+    local study = make(4)
+    study:observe({ config = 77 }, { loss = -5 })
+    study:run()
+    study:close()
+    study = make(9)
+    assert.equal(77, assert(study:run()):best().arch.config)
+    assert.equal(10, #study:trials())
+    study:close()
+    remove(folder)
+  end)
 end)
 
 -- The store with a commit that fails: as if the program were killed there. Counts commits.
@@ -158,6 +177,22 @@ describe("a journal that is cut at any event", function()
       return options { scheduler = scheduler[name](given), store = path, budget = { trials = long and 60 or 14 } }
     end)
   end
+  -- Here the checkpoints matter: a clone that did not begin with its parent's weights would end elsewhere.
+  check("pbt, with checkpoints", function(path)
+    local sp = space.define { name = "toy", choices = { h0 = space.ordinal { 0, 0.25, 0.5, 1 }, h1 = space.ordinal { 0, 0.25, 0.5, 1 } } }
+    return options { store = path, space = sp, objectives = { loss = "min" }, budget = { trials = 100 },
+      scheduler = scheduler.pbt { population = 3, interval = 2, max = 8 }, evaluate = function(h, trial)
+        local step, t0, t1 = 0, 0.9, 0.9
+        local file = io.open(trial.checkpoint, "r")
+        if file then
+          step, t0, t1 = file:read("n", "n", "n")
+          file:close()
+        end
+        for _ = step + 1, trial.fidelity.to do t0, t1 = t0 - 0.04 * h.h0 * t0, t1 - 0.04 * h.h1 * t1 end
+        assert(core.sys.write_file(trial.checkpoint, ("%d %.17g %.17g"):format(trial.fidelity.to, t0, t1)))
+        return { loss = t0 ^ 2 + t1 ^ 2 }
+      end }
+  end)
   for _, name in ipairs(strategy.names()) do
     local s = strategy[name]
     local models = s.class.fidelity == "rungs"                          -- then each ask fits one, in each replay
