@@ -107,7 +107,7 @@ local function picture(study)
   return quartiles(panels)
 end
 
-local STYLE = [[body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1160px;margin:2em auto;padding:0 1em}svg{max-width:100%;height:auto}
+local STYLE = [[body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1280px;margin:2em auto;padding:0 1em}svg{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:left}
 pre{background:#f6f6f6;padding:.6em}]]
 

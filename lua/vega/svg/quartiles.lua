@@ -4,7 +4,7 @@
 -- `mark` is a dashed line: what all are compared with.
 local svg = require "vega.svg"
 
-local WIDTH, ROW, HEAD, FOOT, NAMES, GAP = 360, 16, 26, 36, 110, 14
+local WIDTH, ROW, HEAD, FOOT, NAMES, GAP = 400, 16, 26, 36, 160, 14
 local STYLE = [[<style>text{font:11px sans-serif;fill:#222}.t{font-weight:bold}.d{fill:#777}.f{fill:none;stroke:#ddd}.q{stroke:#3566a8;stroke-width:3}
 .m{fill:#3566a8}.r{stroke:#c8553d;stroke-dasharray:3 3}</style>]]
 
