@@ -4,7 +4,7 @@
 --      scripts/run examples/quickstart.lua --trials 12 --store mem:
 local vega = require "vega"
 
-local o = vega.arguments { trials = 48, store = "runs/quickstart.db", report = "runs/quickstart.html", retrain = false, epochs = 14, params = 200000 }
+local o = vega.arguments { trials = 48, store = "runs/quickstart.db", report = "runs/quickstart.html", retrain = false, epochs = 20, params = 200000 }
 local data = assert(vega.data "fashion-mnist")
 local sgd = { name = "sgd", lr = 0.1, momentum = 0.9, nesterov = true }
 
