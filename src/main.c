@@ -43,6 +43,9 @@ static int show_engine_frames;
 
 /* -- errors ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Frames looked at for a message; a stack that overflowed has 200 000, and finding each takes as many steps as it is deep. */
+enum { DEEPEST = 1000 };
+
 static int is_engine(const lua_Debug *ar) {
   return ar->source[0] == '@' && (strstr(ar->source, "/lua/vega/") != NULL || strncmp(ar->source, "@lua/vega/", 10) == 0);
 }
@@ -56,7 +59,7 @@ static void blame_user(lua_State *L, int message) {
   lua_Debug ar;
   const char *text = lua_tostring(L, message);
   int found = 0;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+  for (int level = 1; level < DEEPEST && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
     if (ar.currentline < 0) continue;
     if (!found) {
@@ -85,34 +88,43 @@ static void add_frame(luaL_Buffer *b, const lua_Debug *ar) {
   luaL_addstring(b, line);
 }
 
+/* An error value that is no text, as text: what it says of itself, or what it is. */
+static void describe_error(lua_State *L) {
+  if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL) {
+    lua_pop(L, 1);
+    luaL_tolstring(L, 1, NULL);
+  } else if (!lua_istable(L, 1) || lua_getfield(L, 1, "message") != LUA_TSTRING) {
+    lua_pushfstring(L, "the error is a %s value", luaL_typename(L, 1));
+  }
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+}
+
 /* The message handler: the text, then the Lua lines that led there, ending at the script's own. C and engine frames are left out. */
 static int explain(lua_State *L) {
-  enum { MOST = 20 };
+  const int most = show_engine_frames ? 40 : 5;
   if (lua_istable(L, 1)) {
     int has_code = lua_getfield(L, 1, "exit_code") != LUA_TNIL;
     lua_pop(L, 1);
     if (has_code) return 1;
   }
-  if (!lua_isstring(L, 1)) {
-    luaL_tolstring(L, 1, NULL);
-    lua_replace(L, 1);
-  }
+  if (!lua_isstring(L, 1)) describe_error(L);
   if (vg_interrupted) return 1;
   if (!show_engine_frames) blame_user(L, 1);
   luaL_Buffer b;
   lua_Debug ar;
-  int shown = 0;
+  int shown = 0, level = 1;
   luaL_buffinit(L, &b);
   lua_pushvalue(L, 1);
   luaL_addvalue(&b);
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+  for (; level < DEEPEST && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sln", &ar);
     if (is_hidden(&ar)) continue;
-    if (shown++ < MOST) add_frame(&b, &ar);
+    if (shown++ < most) add_frame(&b, &ar);
   }
-  if (shown > MOST) {
+  if (shown > most) {
     char rest[48];
-    snprintf(rest, sizeof rest, "\n  ... and %d more", shown - MOST);
+    snprintf(rest, sizeof rest, "\n  ... and %d more%s", shown - most, level == DEEPEST ? " or deeper" : "");
     luaL_addstring(&b, rest);
   }
   luaL_pushresult(&b);

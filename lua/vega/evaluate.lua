@@ -21,7 +21,11 @@ local function check(options)
       error(("evaluate.train: unknown option '%s'%s"):format(tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), 3)
     end
   end
-  if not options.data then error("evaluate.train: option 'data' is missing", 3) end
+  local data = options.data
+  if data == nil then error("evaluate.train: option 'data' is missing (assert(vega.data ...) says why there is none)", 3) end
+  if type(data) ~= "userdata" and not (type(data) == "table" and (data.train or data.loader)) then
+    error(("evaluate.train: data: a data set or { train =, test = } expected, got %s"):format(type(data)), 3)
+  end
 end
 
 --- Median milliseconds of one inference at batch 1, norms folded into the weights; the protocol is that of vega.cost.latency.

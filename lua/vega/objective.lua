@@ -41,7 +41,7 @@ function objective.costs(objectives, values)
     local v = values[o.name]
     if v == nil then return nil, ("objective '%s' is missing"):format(o.name), "script" end
     if type(v) ~= "number" then return nil, ("objective '%s' is a %s, a number expected"):format(o.name, type(v)), "script" end
-    if not finite(v) then return nil, ("objective '%s' is %s"):format(o.name, tostring(v)), "nan" end
+    if not finite(v) then return nil, ("objective '%s' is %s"):format(o.name, v ~= v and "nan" or tostring(v)), "nan" end
     costs[i] = o.goal == "max" and 0.0 - v or v + 0.0
   end
   return costs

@@ -12,7 +12,8 @@ local Descriptor = {}
 local function describe(kind, class, name, params) return setmetatable({ kind = kind, class = class, name = name, params = params }, Descriptor) end
 
 local function parameters(kind, class, name, options, level)
-  return util.parameters(("%s '%s'"):format(kind, name), class.params or {}, options or {}, level + 1)
+  local params = util.parameters(("%s '%s'"):format(kind, name), class.params or {}, options or {}, level + 1)
+  return params                                    -- not a tail call: the level counts this function
 end
 
 --- The names of the files in the family's folders, sorted.

@@ -134,7 +134,10 @@ local function find(name)
       return path
     end
   end
-  error(("space '%s' is not found; looked for %s"):format(name, table.concat(places, ", ")), 3)
+  local known = {}
+  for i, file in ipairs(require("vega.core").sys.list(root .. "searchspaces") or {}) do known[i] = file:gsub("%.lua$", "") end
+  local near = util.nearest(name, known)
+  error(("space '%s' is not found%s; looked for %s"):format(name, near and ("; did you mean '%s'?"):format(near) or "", table.concat(places, ", ")), 3)
 end
 
 local function from_file(name)

@@ -32,7 +32,10 @@ end
 
 -- What an evaluator returned, as an outcome; the values are checked here, so that a wrong one is recorded with its reason.
 local function judge(self, ok, values, message, code)
-  if not ok then return { status = "failed", reason = "script", message = tostring(values), values = {} } end
+  if not ok then
+    local text = type(values) == "table" and not getmetatable(values) and tostring(values.message or "an error without a message") or tostring(values)
+    return { status = "failed", reason = text == "not enough memory" and "oom" or "script", message = text, values = {} }
+  end
   if values == nil then
     local reason = code == "ENAN" and "nan" or code == "ENOMEM" and "oom" or "script"
     return { status = "failed", reason = reason, message = tostring(message or "evaluate returned nothing"), values = {} }
@@ -54,10 +57,11 @@ local function evaluate(self, s)
   local ok, values, message, code = xpcall(self.evaluate, function(e)
     traced = type(e) == "string" and debug.traceback(e, 2) or e
     return e
-  end, s.config, trials.new(self, s, points), self.space)
-  if not ok and tostring(values):match("interrupted!%s*$") then error(values, 0) end
+  end, util.copy(s.config), trials.new(self, s, points), self.space)                 -- a copy: what it does to it is no part of the journal
+  if core.sys.interrupted() or not ok and tostring(values):match "interrupted!%s*$" then error("interrupted!", 0) end   -- it may have caught it
   local seconds = core.sys.clock() - started
-  return judge(self, ok, ok and values or traced, message, code), points, seconds
+  if not ok then values = traced or values end                                       -- running out of memory is not traced
+  return judge(self, ok, values, message, code), points, seconds
 end
 
 local function spent(self)
@@ -108,13 +112,14 @@ function Study:run()
   bar:finish()
   if ok then core.sys.resumable(false) end
   if not ok then
-    self.journal:status "PAUSED"
+    pcall(self.journal.status, self.journal, "PAUSED")                               -- the reason to stop counts, be the store still there or not
     error(message, 0)
   end
   self.journal:status "DONE"
   local stats = self.driver:stats()
   if stats.told > 0 and stats.failed == stats.told then
-    return nil, ("study '%s': all %d trials failed; the last one: %s"):format(self.name, stats.told, tostring(self.last_failure or "see the store")), "EFAILED"
+    local reason = tostring(self.last_failure or "see the store"):match "^[^\n]*"
+    return nil, util.failure(3, "study '%s': all %d trials failed; the last one: %s", self.name, stats.told, reason), "EFAILED"
   end
   return self:front()
 end
@@ -157,6 +162,10 @@ local function checkpoint_folder(path, name)
   return path ~= ":memory:" and ("%s-checkpoints/%s"):format(path:gsub("%.db$", ""), name:gsub("[^%w_.-]", "_")) or nil
 end
 
+local function check_type(name, value, kind, level)
+  if type(value) ~= kind then error(("study: %s must be a %s, got %s"):format(name, kind, type(value)), level) end
+end
+
 -- Brings a study back to where its journal ends.
 local function resume(self)
   local checkpoints = self.checkpoints
@@ -179,10 +188,16 @@ local function new(options)
     if options[name] == nil then error(("study: option '%s' is missing"):format(name), 2) end
   end
   local path, name = options.store or "mem:", options.name or "study"
+  check_type("store", path, "string", 3)
+  check_type("name", name, "string", 3)
+  if options.seed ~= nil and math.type(options.seed) ~= "integer" then error("study: seed must be a whole number, got " .. tostring(options.seed), 2) end
   local keep = util.parameters("study: checkpoints", KEEP, options.checkpoints or {}, 2)
   local self = setmetatable({ name = name, space = options.space, evaluate = evaluator(options.evaluate), seed = options.seed or 0,
     path = path == "mem:" and ":memory:" or (path:gsub("^sqlite:", "")), waiting = {}, elapsed = 0, quiet = options.quiet, options = options }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end
+  if type(self.space) ~= "table" or not self.space.decisions then
+    error(("study: space: the name of a search space or vega.space.define { ... } expected, got %s"):format(type(options.space)), 2)
+  end
   self.driver = strategy.create(options.strategy, { space = self.space, objectives = options.objectives, constraints = options.constraints,
     seed = self.seed, budget = options.budget or { trials = 100 }, dedup = options.dedup, scheduler = options.scheduler, ordered = options.ordered,
     window = options.window })

@@ -41,6 +41,11 @@ local function check(who, options, known, level)
   return options
 end
 
+local function has_method(object, name)
+  local ok, method = pcall(function() return object[name] end)
+  return ok and type(method) == "function"
+end
+
 local function check_fit(o)
   check("train.fit", o, FIT, 3)
   check("train.fit: optimiser", o.optimiser or {}, OPTIMISER, 3)
@@ -48,6 +53,11 @@ local function check_fit(o)
   check("train.fit: augment", o.augment or {}, AUGMENT, 3)
   for _, name in ipairs { "model", "data" } do
     if o[name] == nil then error(("train.fit: option '%s' is missing"):format(name), 3) end
+  end
+  if not has_method(o.model, "precision") then error("train.fit: model: a network expected, got " .. type(o.model), 3) end
+  if not (has_method(o.data, "loader") or has_method(o.data, "next")) then
+    local parts = type(o.data) == "table" and o.data.train and " of two data sets; take its train" or ""
+    error(("train.fit: data: a data set or a loader expected, got %s%s"):format(type(o.data), parts), 3)
   end
   if math.type(o.epochs or 1) ~= "integer" or (o.epochs or 1) < 1 then
     error(("train.fit: epochs must be an integer >= 1, got %s"):format(tostring(o.epochs)), 3)
@@ -64,11 +74,6 @@ local function precision_of(name)
 end
 
 -- Data ------------------------------------------------------------------------------------------------------------------------------
-
-local function has_method(object, name)
-  local ok, method = pcall(function() return object[name] end)
-  return ok and type(method) == "function"
-end
 
 --- What the images are normalised with: given, none (false), or the training set's own mean and deviation.
 local function normalisation(given, data)

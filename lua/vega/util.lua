@@ -83,6 +83,10 @@ end
 
 local Failure = { __tostring = function(self) return self.message end }
 Failure.__concat = function(a, b) return tostring(a) .. tostring(b) end
+Failure.__index = function(_, name)                              -- message:find(...), as a message that is text has it
+  local method = string[name]
+  return method and function(self, ...) return method(self.message, ...) end
+end
 
 --- An error value that prints as its message and ends the program with `exit_code` when nobody catches it.
 -- 2 usage, 3 a search without a successful trial, 4 the store is missing or incompatible, 5 resources.

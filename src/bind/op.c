@@ -72,6 +72,7 @@ static int l_call(lua_State *L) {
         lua_pop(L, 1);
       }
     } else if (i == top && lua_istable(L, i)) options = i;
+    else if (luaL_testudata(L, i, VGL_TENSOR)) return vgl_error(L, "%s: argument %d is a closed tensor", op->name, i);
     else return vgl_error(L, "%s: argument %d must be a tensor, got %s  (%s)", op->name, i, luaL_typename(L, i), op->doc);
   }
   vgl_opargs(L, &c, options, EXTRA);
@@ -141,6 +142,20 @@ static int l_list(lua_State *L) {                         /* list() -> { { name=
   return 1;
 }
 
+const char *vgl_nearestop(const char *word) {
+  const char *names[512];
+  int n = 0;
+  for (; vg_op_table[n] && n < 511; n++) names[n] = vg_op_table[n]->name;
+  names[n] = NULL;
+  return vgl_nearest(word, names);
+}
+
+/* A member that is not there: a call of nil would not say what was meant. */
+static int l_unknown(lua_State *L) {
+  const char *name = luaL_checkstring(L, 2), *near = vgl_nearestop(name);
+  return near ? vgl_error(L, "no operator '%s'; did you mean '%s'?", name, near) : vgl_error(L, "no operator '%s'", name);
+}
+
 int luaopen_vega_core_op(lua_State *L) {
   lua_newtable(L);
   for (const vg_op *const *op = vg_op_table; *op; op++) {
@@ -150,5 +165,9 @@ int luaopen_vega_core_op(lua_State *L) {
   }
   lua_pushcfunction(L, l_list);
   lua_setfield(L, -2, "list");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_unknown);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   return 1;
 }

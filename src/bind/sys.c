@@ -84,11 +84,25 @@ static int sys_memory(lua_State *L) {
   return 3;
 }
 
-/* memory_limit(bytes): over it allocations fail with ENOMEM; 0 lifts it. */
+/* Bytes of the machine, or of the control group when that has less; 0: unknown. */
+static size_t machine_memory(void) {
+  static const char *const GROUPS[] = { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+  size_t bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < 2; i++) {
+    unsigned long long limit;
+    FILE *f = fopen(GROUPS[i], "re");
+    if (!f) continue;
+    if (fscanf(f, "%llu", &limit) == 1 && limit < bytes) bytes = (size_t)limit;
+    fclose(f);
+  }
+  return bytes;
+}
+
+/* memory_limit(bytes): over it allocations fail with ENOMEM; 0: what the machine has. */
 static int sys_memory_limit(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 0, 1, "bytes >= 0 expected");
-  vg_alloc_set_limit((size_t)n);
+  vg_alloc_set_limit(n ? (size_t)n : machine_memory());
   return 0;
 }
 
@@ -291,7 +305,9 @@ static const luaL_Reg FUNCTIONS[] = {
   { NULL, NULL },
 };
 
+/* The system promises memory that it does not have and kills who uses it; a tensor larger than the machine is an error instead. */
 int luaopen_vega_core_sys(lua_State *L) {
+  vg_alloc_set_limit(machine_memory());
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

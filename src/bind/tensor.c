@@ -1,5 +1,6 @@
 /* vega.core.tensor: tensors in Lua. Positions and axes count from 1; data is written row by row. Arithmetic goes through vega.core.op,
  * so that it is recorded on the current tape like every other operator. */
+#include "bind/op.h"
 #include "bind/tensor.h"
 
 #include <math.h>
@@ -412,8 +413,13 @@ static int tensor_index(lua_State *L) {
     return 1;
   }
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if (lua_getfield(L, -1, "vega.core.op") == LUA_TTABLE && lua_getfield(L, -1, name) == LUA_TFUNCTION) return 1;
-  return vgl_error(L, "tensor has no member '%s'", name);
+  lua_pushstring(L, name);
+  if (lua_getfield(L, -2, "vega.core.op") == LUA_TTABLE) {
+    lua_insert(L, -2);
+    if (lua_rawget(L, -2) == LUA_TFUNCTION) return 1;
+  }
+  const char *near = vgl_nearestop(name);
+  return near ? vgl_error(L, "tensor has no member '%s'; did you mean '%s'?", name, near) : vgl_error(L, "tensor has no member '%s'", name);
 }
 
 static const luaL_Reg METHODS[] = {

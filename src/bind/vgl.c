@@ -3,10 +3,22 @@
 
 #include <string.h>
 
+/* The innermost Lua line: what an operator of a tensor calls has a C function between. */
+static void push_where(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0) continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
 int vgl_error(lua_State *L, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  luaL_where(L, 1);
+  push_where(L);
   lua_pushvfstring(L, fmt, args);
   va_end(args);
   lua_concat(L, 2);

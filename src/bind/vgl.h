@@ -11,7 +11,7 @@
 /* The one converter of failures. VG_EARG and VG_ESHAPE raise, blamed on the calling Lua line; VG_ECALLBACK re-raises the error on top of
  * the stack; every other status returns nil, message, code (3 values).  [-0, +3, e] */
 int vgl_fail(lua_State *L, vg_status s);
-/* Raises "WHERE: message" at the caller's line, level 1 = the Lua function that called this C function. [-0, +0, e] */
+/* Raises "WHERE: message" at the line of the innermost Lua function. [-0, +0, e] */
 int vgl_error(lua_State *L, const char *fmt, ...);
 
 /* Tensors in Lua. vgl_newtensor pushes an empty box to be filled: `vg_tensor **box = vgl_newtensor(L); s = vg_..(box, ..)`. [-0, +1, m] */

@@ -88,8 +88,17 @@ struct vg_store {
   sqlite3_stmt *prepared[N_STATEMENTS];
 };
 
+static vg_status status_of(int rc) {
+  switch (rc & 0xff) {
+    case SQLITE_FULL: case SQLITE_IOERR: case SQLITE_READONLY: case SQLITE_CANTOPEN: return VG_EIO;
+    case SQLITE_NOMEM: return VG_ENOMEM;
+    case SQLITE_CORRUPT: case SQLITE_NOTADB: return VG_EFORMAT;
+    default: return VG_EBACKEND;
+  }
+}
+
 static vg_status refuse(vg_store *s, const char *what) {
-  return vg_fail(VG_EBACKEND, "store: %s: %s", what, sqlite3_errmsg(s->db));
+  return vg_fail(status_of(sqlite3_errcode(s->db)), "store: %s: %s", what, sqlite3_errmsg(s->db));
 }
 
 static vg_status execute(vg_store *s, const char *sql, const char *what) {

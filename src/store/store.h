@@ -34,7 +34,8 @@ VG_CHECKED vg_status vg_store_begin(vg_store *s);
 VG_CHECKED vg_status vg_store_commit(vg_store *s);
 void vg_store_rollback(vg_store *s);
 /* Runs the named statement with its parameters in order. each may be NULL. VG_EARG: no such statement, or a wrong number of values;
- * VG_EBACKEND: SQLite refuses (a broken constraint, a terminal trial changed, disk full). */
+ * VG_EIO: the disk is full, fails or may not be written; VG_EFORMAT: the file is damaged; VG_ENOMEM;
+ * VG_EBACKEND: SQLite refuses (a broken constraint, a terminal trial changed). */
 VG_CHECKED vg_status vg_store_run(vg_store *s, const char *statement, const vg_value *values, int n, vg_row_fn *each, void *context);
 int64_t vg_store_last_id(const vg_store *s);
 

@@ -13,23 +13,28 @@ Journal.__index = Journal
 local function encode(value) return core_json.encode(value, TAG) end
 local function decode(text) return assert(core_json.decode(text, TAG)) end
 
+-- Ends the study for what the store answered: a disk without room or a device that fails can be mended, anything else is another store.
+local function refuse(name, message, code)
+  error(util.failure((code == "EIO" or code == "ENOMEM") and 5 or 4, "study '%s': %s (%s)", name, message, tostring(code)), 0)
+end
+
 --- Runs one of the store's statements. Raises on failure.
 function Journal:run(...)
   local rows, message, code = self.db:run(...)
-  if not rows then error(("study '%s': %s (%s)"):format(self.name, message, tostring(code)), 0) end
+  if not rows then refuse(self.name, message, code) end
   return rows, message
 end
 
 -- All or nothing; an error inside rolls back and goes on upwards.
 local function transaction(self, fn)
-  assert(self.db:begin())
-  local ok, message = xpcall(fn, function(e) return e end)
-  if ok then
-    assert(self.db:commit())
-  else
-    self.db:rollback()
-    error(message, 0)
-  end
+  local begun, why, reason = self.db:begin()
+  if not begun then refuse(self.name, why, reason) end
+  local ok, message, code = xpcall(fn, function(e) return e end)
+  if ok then ok, message, code = self.db:commit() end
+  if ok then return end
+  self.db:rollback()
+  if code then refuse(self.name, message, code) end
+  error(message, 0)
 end
 
 local function add_event(self, trial_id, kind, payload)
@@ -50,7 +55,7 @@ local function compare(self, row, driver)
     seed = tostring(row.seed_lo) }
   for _, what in ipairs { "space", "objectives", "strategy", "strategy options", "seed" } do
     if mine[what] ~= stored[what] then
-      error(("study '%s' in %s was begun with another %s\n  stored: %s\n  now:    %s\nuse another store or name, or put it back"):format(
+      error(util.failure(4, "study '%s' in %s was begun with another %s\n  stored: %s\n  now:    %s\nuse another store or name, or put it back",
         self.name, self.path, what, stored[what], mine[what]), 0)
     end
   end
@@ -69,9 +74,12 @@ end
 --- Opens the store at `path` (":memory:" for none) and finds or creates the study. Raises when what was begun differs.
 function Journal.open(path, name, driver, budget)
   local folder = path ~= ":memory:" and path:match "^(.*)/[^/]*$"
-  if folder and folder ~= "" then assert(core_sys.make_dirs(folder)) end
+  if folder and folder ~= "" then
+    local made, why = core_sys.make_dirs(folder)
+    if not made then error(util.failure(4, "study '%s': %s", name, why), 0) end
+  end
   local db, message, code = core_store.open(path)
-  if not db then error(("study '%s': %s (%s)"):format(name, message, code), 0) end
+  if not db then error(util.failure(4, "study '%s' in %s: %s (%s)", name, path, message, code), 0) end
   local self = setmetatable({ db = db, path = path, name = name, trial_ids = {} }, Journal)
   local row = self:run("study_find", name)[1]
   if row then
@@ -187,7 +195,7 @@ local function replay_event(self, driver, kind, payload)
   if kind == "ask" then
     local s = driver:ask(1)[1]
     if not s or s.id ~= payload.id or s.hash ~= payload.hash or (s.fidelity and s.fidelity.to) ~= payload.to then
-      error(("study '%s': the replayed strategy asks for something else in trial %d; its code has changed since the study began"):format(
+      error(util.failure(4, "study '%s': the replayed strategy asks for something else in trial %d; its code has changed since the study began",
         self.name, payload.id), 0)
     end
   elseif kind == "report" then driver:report(payload.id, payload.step, payload.values)
