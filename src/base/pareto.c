@@ -1,6 +1,6 @@
 /* Ranks by efficient non-dominated sorting (Zhang et al. 2015): in lexicographic order nobody is dominated by a later point, so each
  * point is compared with the members of fronts already found only. With two objectives the last member of a front decides alone,
- * which makes it O(n log n). Hypervolume sweeps along the last axis and keeps the staircase of the other two. */
+ * which makes it O(n log n). */
 #include "base/pareto.h"
 
 #include <math.h>
@@ -60,7 +60,7 @@ static size_t first_free_front(const fronts *fr, const item *items, size_t i) {
   return lo;
 }
 
-static vg_status check_points(const char *who, const double *f, size_t n, size_t m) {
+vg_status vg_pareto_check(const char *who, const double *f, size_t n, size_t m) {
   if (m == 0) return vg_fail(VG_EARG, "%s: at least one objective is needed", who);
   for (size_t i = 0; i < n * m; i++)
     if (isnan(f[i])) return vg_fail(VG_EARG, "%s: point %zu, objective %zu is NaN", who, i / m + 1, i % m + 1);
@@ -84,7 +84,7 @@ static void rank_sorted(int *rank, const item *items, size_t n, fronts *fr) {
 }
 
 vg_status vg_pareto_rank(int *rank, const double *f, const double *violation, size_t n, size_t m) {
-  VG_TRY(check_points("pareto rank", f, n, m));
+  VG_TRY(vg_pareto_check("pareto rank", f, n, m));
   item *items = NULL;
   size_t *links = NULL;
   vg_status status = VG_OK;
@@ -122,7 +122,7 @@ static void add_gaps(double *crowding, const entry *e, size_t lo, size_t hi) {
 }
 
 vg_status vg_pareto_crowding(double *crowding, const double *f, const int *rank, size_t n, size_t m) {
-  VG_TRY(check_points("crowding", f, n, m));
+  VG_TRY(vg_pareto_check("crowding", f, n, m));
   entry *e = NULL;
   VG_TRY(vg_alloc((void **)&e, n * sizeof *e));
   memset(crowding, 0, n * sizeof *crowding);
@@ -138,66 +138,27 @@ vg_status vg_pareto_crowding(double *crowding, const double *f, const int *rank,
   return VG_OK;
 }
 
-typedef struct point {
-  double x, y, z;
-} point;
+typedef struct place {
+  double crowding;
+  int rank;
+  size_t id;
+} place;
 
-static int compare_z(const void *pa, const void *pb) {
-  const point *a = pa, *b = pb;
-  return a->z < b->z ? -1 : a->z > b->z;
+static int compare_places(const void *pa, const void *pb) {
+  const place *a = pa, *b = pb;
+  if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
+  if (a->crowding != b->crowding) return a->crowding > b->crowding ? -1 : 1;
+  return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* Keeps stairs[0..n) sorted by x ascending, y strictly descending; returns the new count. */
-static size_t add_stair(point *stairs, size_t n, point p) {
-  size_t at = 0;
-  while (at < n && stairs[at].x < p.x) at++;
-  if (at > 0 && stairs[at - 1].y <= p.y) return n;
-  if (at < n && stairs[at].x == p.x && stairs[at].y <= p.y) return n;
-  size_t end = at;
-  while (end < n && stairs[end].y >= p.y) end++;
-  memmove(stairs + at + 1, stairs + end, (n - end) * sizeof *stairs);
-  stairs[at] = p;
-  return n - (end - at) + 1;
-}
-
-static double area(const point *stairs, size_t n, double rx, double ry) {
-  double sum = 0;
-  for (size_t i = 0; i < n; i++) sum += ((i + 1 < n ? stairs[i + 1].x : rx) - stairs[i].x) * (ry - stairs[i].y);
-  return sum;
-}
-
-/* Fewer than three objectives: the missing axes have the points at 0 and the reference at 1. */
-static size_t points_below(point *out, const double *f, const double *ref, size_t n, size_t m) {
-  size_t count = 0;
-  for (size_t i = 0; i < n; i++) {
-    double v[3] = { 0, 0, 0 };
-    int inside = 1;
-    for (size_t k = 0; k < m; k++) {
-      v[k] = f[i * m + k];
-      inside &= v[k] < ref[k];
-    }
-    if (inside) out[count++] = (point){ v[0], v[1], v[2] };
-  }
-  return count;
-}
-
-vg_status vg_pareto_hypervolume(double *volume, const double *f, const double *ref, size_t n, size_t m) {
-  if (m < 1 || m > 3) return vg_fail(VG_EARG, "hypervolume: 1 to 3 objectives are supported, got %zu", m);
-  VG_TRY(check_points("hypervolume", f, n, m));
-  VG_TRY(check_points("hypervolume, reference", ref, 1, m));
-  point *p = NULL;
-  VG_TRY(vg_alloc((void **)&p, (2 * n + 1) * sizeof *p));
-  point *stairs = p + n;
-  double r[3] = { 1, 1, 1 }, sum = 0;
-  memcpy(r, ref, m * sizeof *r);
-  size_t count = points_below(p, f, ref, n, m), steps = 0;
-  qsort(p, count, sizeof *p, compare_z);
-  for (size_t i = 0; i < count; i++) {
-    double next = i + 1 < count ? p[i + 1].z : r[2];
-    steps = add_stair(stairs, steps, p[i]);
-    if (next > p[i].z) sum += area(stairs, steps, r[0], r[1]) * (next - p[i].z);
-  }
+vg_status vg_pareto_order(size_t *order, int *rank, double *crowding, const double *f, const double *violation, size_t n, size_t m) {
+  place *p = NULL;
+  VG_TRY(vg_pareto_rank(rank, f, violation, n, m));
+  VG_TRY(vg_pareto_crowding(crowding, f, rank, n, m));
+  VG_TRY(vg_alloc((void **)&p, n * sizeof *p));
+  for (size_t i = 0; i < n; i++) p[i] = (place){ crowding[i], rank[i], i };
+  qsort(p, n, sizeof *p, compare_places);
+  for (size_t i = 0; i < n; i++) order[i] = p[i].id;
   vg_free(p);
-  *volume = sum;
   return VG_OK;
 }

@@ -1,4 +1,4 @@
-/* Several objectives, all minimised: non-dominated ranks, crowding distance, exact hypervolume.
+/* Several objectives, all minimised: non-dominated ranks, crowding distance, exact hypervolume, indicators of a front's quality.
  * Points are rows of `f` [n, m], m objectives each; no value may be NaN. */
 #ifndef VG_BASE_PARETO_H
 #define VG_BASE_PARETO_H
@@ -12,7 +12,25 @@
 VG_CHECKED vg_status vg_pareto_rank(int *rank, const double *f, const double *violation, size_t n, size_t m);
 /* crowding [n], written: the distance of NSGA-II (Deb et al. 2002) within each rank; the ends of a front have +inf. */
 VG_CHECKED vg_status vg_pareto_crowding(double *crowding, const double *f, const int *rank, size_t n, size_t m);
-/* *volume: what the points dominate below the reference point ref [m]; points not strictly below it count nothing. m = 1, 2, 3. */
+/* order [n], written: the points from best to worst as NSGA-II sees them: smaller rank, then larger crowding, then smaller index.
+ * rank [n] and crowding [n] are written too. */
+VG_CHECKED vg_status vg_pareto_order(size_t *order, int *rank, double *crowding, const double *f, const double *violation, size_t n, size_t m);
+
+/* *volume: what the points dominate below the reference point ref [m]; points not strictly below it count nothing. Exact for any m:
+ * sweeps for m <= 3, the WFG recursion above (While et al. 2012, doi:10.1109/TEVC.2010.2077298), whose time grows steeply with m. */
 VG_CHECKED vg_status vg_pareto_hypervolume(double *volume, const double *f, const double *ref, size_t n, size_t m);
+/* contribution [n], written: by how much the volume shrinks without that point. */
+VG_CHECKED vg_status vg_pareto_contributions(double *contribution, const double *f, const double *ref, size_t n, size_t m);
+
+/* How far the n points are from n_target points of a known front, both >= 1 (Zitzler et al. 2003, doi:10.1109/TEVC.2003.810758):
+ * igd and igd_plus, the mean distance from a target to its nearest point (igd_plus counts only what is worse than the target,
+ * Ishibuchi et al. 2015); epsilon, the least amount to be taken off every objective until each target is weakly dominated. */
+typedef struct vg_distance {
+  double igd, igd_plus, epsilon;
+} vg_distance;
+VG_CHECKED vg_status vg_pareto_distance(vg_distance *d, const double *f, size_t n, const double *target, size_t n_target, size_t m);
+
+/* VG_EARG, naming who, when m is 0 or a value of f [n, m] is NaN. */
+VG_CHECKED vg_status vg_pareto_check(const char *who, const double *f, size_t n, size_t m);
 
 #endif

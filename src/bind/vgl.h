@@ -50,6 +50,8 @@ int luaopen_vega_core_json(lua_State *L);
 int luaopen_vega_core_pareto(lua_State *L);
 int luaopen_vega_core_model(lua_State *L);
 int luaopen_vega_core_space(lua_State *L);
+int luaopen_vega_core_cmaes(lua_State *L);
+int luaopen_vega_core_quasi(lua_State *L);
 int luaopen_vega_core_io(lua_State *L);
 int luaopen_vega_core_csv(lua_State *L);
 int luaopen_vega_core_sys(lua_State *L);

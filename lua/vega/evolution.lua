@@ -1,0 +1,81 @@
+--- Evolution, put together from parts: a population that says who survives, and an `offspring` that makes a new architecture from it.
+--    return evolution.define {
+--      name = "mine", params = { population = { 20, min = 2 } },
+--      parts = function(space, p)
+--        return { size = p.population, population = replacement.worst(p.population),
+--          offspring = variation.genetic(space, selection.tournament(2, selection.fitness)) }
+--      end,
+--    }
+-- size: how many random members are asked for before the first offspring. population: see vega.evolution.replacement.
+-- offspring(population, rng) -> arch, origin [, ticket]; the ticket of a suggestion that was issued comes back with its result.
+local evolution = {}
+
+local Evolution = {}
+
+function Evolution:ask()
+  local population, ticket = self.population, nil
+  if self.generation and self.issued >= self.generation.due then return nil, "wait" end
+  local arch, origin
+  if #population.members >= self.size then self.standing = true end
+  if self.standing and #population.members > 0 then arch, origin, ticket = self.offspring(population, self.rng)
+  else arch, origin = self.space:random(self.rng), "random" end
+  self.ticket, self.origin = ticket, origin
+  return arch, origin
+end
+
+-- The driver may issue something else than was last asked for: an unseen member of a small space, a scheduler's clone.
+local OURS = { duplicate = true }
+
+--- Called once for each suggestion that leaves the strategy: ask itself is repeated for duplicates.
+function Evolution:on_issued(suggestion)
+  local origin, ticket = suggestion.origin, nil
+  if origin == nil or origin == self.origin or OURS[origin] then ticket = self.ticket end
+  self.issued = self.issued + 1
+  self.open[suggestion.id] = { ticket = ticket }
+  if ticket and self.population.claim then self.population:claim(ticket) end
+  self.ticket = nil
+end
+
+-- A whole generation is asked for and answered before the next one begins; failed children are missing from it.
+local function tell_generation(self, trial, mine)
+  local generation = self.generation
+  if not trial.failed then table.insert(generation.children, trial) end
+  if not mine then return end
+  generation.answered = generation.answered + 1
+  if generation.answered < generation.due then return end
+  self.population:merge(generation.children)
+  self.standing = true
+  self.generation = { children = {}, answered = generation.answered, due = generation.due + self.size }
+end
+
+function Evolution:tell(trial)
+  local mine = self.open[trial.id]
+  self.open[trial.id] = nil
+  if self.generation then return tell_generation(self, trial, mine) end
+  local ticket = mine and mine.ticket
+  if not trial.failed then self.population:insert(trial, ticket, self.rng)
+  elseif self.population.bury then self.population:bury(trial, ticket, self.rng) end
+end
+
+--- The strategy class of a description { name, params, multi_objective, parts = function(space, p, given) }; given.objectives and given.budget
+-- are those of the search. A description with the parameter `synchronous` also has the textbook form by whole generations.
+function evolution.define(description)
+  local class = { name = description.name, params = description.params, multi_objective = description.multi_objective,
+    ask = Evolution.ask, tell = Evolution.tell, on_issued = Evolution.on_issued, defaults = description.defaults }
+  class.__index = class
+  function class.new(space, p, rng, given)
+    local self = setmetatable(description.parts(space, p, given, rng), class)
+    self.space, self.p, self.rng, self.open, self.issued = space, p, rng, {}, 0
+    if p.synchronous then self.generation = { children = {}, answered = 0, due = self.size } end
+    return self
+  end
+  return class
+end
+
+--- The number of members for a budget when the user names none: 20 up to 500 trials, 50 up to 1000, else 100.
+function evolution.population_for(budget)
+  local trials = budget and budget.trials or math.huge
+  return trials <= 500 and 20 or trials <= 1000 and 50 or 100
+end
+
+return evolution

@@ -1,0 +1,40 @@
+--- Who becomes a parent. A selection is a function (population, rng) -> member; a comparison a function (population, i, j) -> does member i
+-- come before member j. Any selection goes with any variation and replacement whose population knows what its comparison reads.
+local selection = {}
+
+--- Deb's rule on one objective: feasible first, then the smaller violation, then the value; of equals the younger, which keeps the drift.
+function selection.fitness(population, i, j)
+  local a, b = population.members[i], population.members[j]
+  if a.violation ~= b.violation then return a.violation < b.violation end
+  if a.violation == 0 and a.value ~= b.value then return a.value > b.value end
+  return a.id > b.id
+end
+
+--- NSGA-II's: the better front, then the emptier neighbourhood, then the older. The population keeps `rank` and `crowding`.
+function selection.crowding(population, i, j)
+  local rank, crowding = population.rank, population.crowding
+  if rank[i] ~= rank[j] then return rank[i] < rank[j] end
+  if crowding[i] ~= crowding[j] then return crowding[i] > crowding[j] end
+  return population.members[i].id < population.members[j].id
+end
+
+--- NSGA-III's: only what violates less is better.
+function selection.feasibility(population, i, j) return population.members[i].violation < population.members[j].violation end
+
+--- Every member alike.
+function selection.uniform(population, rng) return population.members[rng:int(1, #population.members)] end
+
+--- The best of `size` members drawn with replacement.
+function selection.tournament(size, before)
+  return function(population, rng)
+    local n = #population.members
+    local best = rng:int(1, n)
+    for _ = 2, size do
+      local rival = rng:int(1, n)
+      if before(population, rival, best) then best = rival end
+    end
+    return population.members[best]
+  end
+end
+
+return selection
