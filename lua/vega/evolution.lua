@@ -43,7 +43,7 @@ local function tell_generation(self, trial, mine)
   if not mine then return end
   generation.answered = generation.answered + 1
   if generation.answered < generation.due then return end
-  self.population:merge(generation.children)
+  self.population:merge(generation.children, self.rng)
   self.standing = true
   self.generation = { children = {}, answered = generation.answered, due = generation.due + self.size }
 end

@@ -159,7 +159,7 @@ function replacement.duels(capacity) return setmetatable({ members = {}, capacit
 function Duels.wins(a, b)
   if a.failed ~= b.failed then return b.failed end
   if a.failed then return a.id > b.id end
-  return selection.fitness({ members = { a, b } }, 1, 2)
+  return selection.better(a, b)
 end
 
 function Duels:claim(ticket)
@@ -207,9 +207,7 @@ function Slots:insert(trial, ticket)
     slot = 1
     for i = 2, #self.members do if selection.fitness(self, slot, i) then slot = i end end
   end
-  local own = self.members[slot]
-  local worse = selection.fitness({ members = { own, trial } }, 1, 2)
-  if not worse then settle(self, slot, ticket and ticket.x or self.cube:encode(trial.arch), trial) end
+  if not selection.better(self.members[slot], trial) then settle(self, slot, ticket and ticket.x or self.cube:encode(trial.arch), trial) end
 end
 
 return replacement

@@ -2,13 +2,16 @@
 -- come before member j. Any selection goes with any variation and replacement whose population knows what its comparison reads.
 local selection = {}
 
---- Deb's rule on one objective: feasible first, then the smaller violation, then the value; of equals the younger, which keeps the drift.
-function selection.fitness(population, i, j)
-  local a, b = population.members[i], population.members[j]
+--- Deb's rule on two trials of one objective: feasible first, then the smaller violation, then the value; of equals the younger, which keeps
+-- the drift.
+function selection.better(a, b)
   if a.violation ~= b.violation then return a.violation < b.violation end
   if a.violation == 0 and a.value ~= b.value then return a.value > b.value end
   return a.id > b.id
 end
+
+--- The comparison by Deb's rule.
+function selection.fitness(population, i, j) return selection.better(population.members[i], population.members[j]) end
 
 --- NSGA-II's: the better front, then the emptier neighbourhood, then the older. The population keeps `rank` and `crowding`.
 function selection.crowding(population, i, j)

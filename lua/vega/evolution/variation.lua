@@ -13,11 +13,13 @@ function variation.genetic(space, select, options)
   local o = options or {}
   local crossover = o.crossover or 0.9
   local cross = { index = o.crossover_index or 15 }
-  local gene = { rate = o.rate or 1 / math.max(1, #space.decisions), index = o.mutation_index or 20 }
+  local rate = o.rate or 1 / math.max(1, #space.decisions)
+  local crossed, cloned = { rate = rate, index = o.mutation_index or 20, optional = true }, { rate = rate, index = o.mutation_index or 20 }
   return function(population, rng)
     local arch = select(population, rng).arch
-    if rng:uniform() < crossover then arch = space:crossover(arch, select(population, rng).arch, rng, cross) end
-    return (space:mutate(arch, rng, gene)), "crossover"
+    local both = rng:uniform() < crossover
+    if both then arch = space:crossover(arch, select(population, rng).arch, rng, cross) end
+    return (space:mutate(arch, rng, both and crossed or cloned)), "crossover"
   end
 end
 
