@@ -174,9 +174,23 @@ static double exclusive_flat(const work *w, const point *sorted, size_t n, size_
 }
 
 typedef struct tagged {
-  point p;                      /* first, so that compare_z sees it */
+  point p;                      /* first, so that compare_x and compare_z see it */
   size_t id;
 } tagged;
+
+/* Two objectives, nobody dominated, sorted by x: each point's own corner between its two neighbours. 0 when somebody is dominated. */
+static int contributions_chain(double *contribution, tagged *t, size_t n, const double *ref) {
+  for (size_t i = 0; i + 1 < n; i++)
+    if (!(t[i].p.x < t[i + 1].p.x && t[i].p.y > t[i + 1].p.y)) return 0;
+  for (size_t i = 0; i < n; i++)
+    contribution[t[i].id] = ((i + 1 < n ? t[i + 1].p.x : ref[0]) - t[i].p.x) * ((i > 0 ? t[i - 1].p.y : ref[1]) - t[i].p.y);
+  return 1;
+}
+
+static int compare_x(const void *pa, const void *pb) {
+  const point *a = pa, *b = pb;
+  return a->x < b->x ? -1 : a->x > b->x;
+}
 
 static vg_status contributions_flat(double *contribution, const work *w, const double *f, size_t n, size_t m) {
   double ref[3] = { 1, 1, 1 };
@@ -191,7 +205,8 @@ static vg_status contributions_flat(double *contribution, const work *w, const d
     const double *r = f + i * m;
     if (is_below(r, w->ref, m)) t[count++] = (tagged){ { r[0], m > 1 ? r[1] : 0, m > 2 ? r[2] : 0 }, i };
   }
-  qsort(t, count, sizeof *t, compare_z);
+  qsort(t, count, sizeof *t, m == 2 ? compare_x : compare_z);
+  if (m == 2 && contributions_chain(contribution, t, count, ref)) goto done;
   for (size_t i = 0; i < count; i++) sorted[i] = t[i].p;
   for (size_t i = 0; i < count; i++) contribution[t[i].id] = fmax(0, exclusive_flat(w, sorted, count, i, ref));
 done:
@@ -229,11 +244,41 @@ done:
   return status;
 }
 
+static double square_distance(const double *a, const double *b, size_t m) {
+  double sum = 0;
+  for (size_t k = 0; k < m; k++) sum += (a[k] - b[k]) * (a[k] - b[k]);
+  return sum;
+}
+
+/* The distance from p to the nearest of the points, itself (place `skip`) apart. */
+static double nearest(const double *p, const double *f, size_t n, size_t m, size_t skip) {
+  double least = INFINITY;
+  for (size_t i = 0; i < n; i++)
+    if (i != skip) least = fmin(least, square_distance(p, f + i * m, m));
+  return sqrt(least);
+}
+
+/* Generalised spread: uneven gaps between neighbours, and how far the ends of the target are from the points. */
+static double spread(const double *f, size_t n, const double *target, size_t n_target, size_t m) {
+  double ends = 0, mean = 0, uneven = 0;
+  for (size_t k = 0; k < m; k++) {
+    size_t end = 0;
+    for (size_t t = 1; t < n_target; t++)
+      if (target[t * m + k] > target[end * m + k]) end = t;
+    ends += nearest(target + end * m, f, n, m, n);
+  }
+  if (n < 2) return 1;
+  for (size_t i = 0; i < n; i++) mean += nearest(f + i * m, f, n, m, i) / (double)n;
+  for (size_t i = 0; i < n; i++) uneven += fabs(nearest(f + i * m, f, n, m, i) - mean);
+  double all = ends + (double)n * mean;
+  return all > 0 ? (ends + uneven) / all : 0;
+}
+
 vg_status vg_pareto_distance(vg_distance *d, const double *f, size_t n, const double *target, size_t n_target, size_t m) {
   if (n == 0 || n_target == 0) return vg_fail(VG_EARG, "distance to a front: no %s given", n == 0 ? "points are" : "target is");
   VG_TRY(vg_pareto_check("distance to a front", f, n, m));
   VG_TRY(vg_pareto_check("distance to a front, targets", target, n_target, m));
-  vg_distance sum = { 0, 0, -INFINITY };
+  vg_distance sum = { .epsilon = -INFINITY };
   for (size_t t = 0; t < n_target; t++) {
     double near = INFINITY, near_plus = INFINITY, shift = INFINITY;
     for (size_t i = 0; i < n; i++) {
@@ -252,6 +297,6 @@ vg_status vg_pareto_distance(vg_distance *d, const double *f, size_t n, const do
     sum.igd_plus += sqrt(near_plus);
     sum.epsilon = fmax(sum.epsilon, shift);
   }
-  *d = (vg_distance){ sum.igd / (double)n_target, sum.igd_plus / (double)n_target, sum.epsilon };
+  *d = (vg_distance){ sum.igd / (double)n_target, sum.igd_plus / (double)n_target, sum.epsilon, spread(f, n, target, n_target, m) };
   return VG_OK;
 }

@@ -10,7 +10,7 @@
 
 struct vg_niche {
   size_t n, m;
-  double *direction;             /* [n, m], unit length */
+  double *direction, *along;     /* [m, n], unit length, coordinate by coordinate; [n], scratch */
   double *ideal, *worst, *nadir; /* [m] */
   double *extreme;               /* [m, m], row k: the point that lies farthest along axis k */
   int has_extreme, has_frame;
@@ -58,16 +58,17 @@ vg_status vg_niche_new(vg_niche **out, const double *direction, size_t n, size_t
   vg_niche *niche = NULL;
   vg_status status = VG_OK;
   VG_GOTO(VG_NEW(&niche));
-  VG_GOTO(vg_alloc_zero((void **)&niche->direction, (n + 3 + m) * m * sizeof(double)));
+  VG_GOTO(vg_alloc_zero((void **)&niche->direction, ((n + 3 + m) * m + n) * sizeof(double)));
   *niche = (vg_niche){ .n = n, .m = m, .direction = niche->direction, .ideal = niche->direction + n * m };
   niche->worst = niche->ideal + m;
   niche->nadir = niche->worst + m;
   niche->extreme = niche->nadir + m;
+  niche->along = niche->extreme + m * m;
   for (size_t i = 0; i < n; i++) {
     double square = 0;
     for (size_t k = 0; k < m; k++) square += direction[i * m + k] * direction[i * m + k];
     if (!(square > 0) || !isfinite(square)) VG_GOTO(vg_fail(VG_EARG, "niching: direction %zu has no length", i + 1));
-    for (size_t k = 0; k < m; k++) niche->direction[i * m + k] = direction[i * m + k] / sqrt(square);
+    for (size_t k = 0; k < m; k++) niche->direction[k * n + i] = direction[i * m + k] / sqrt(square);
   }
   for (size_t k = 0; k < m; k++) {
     niche->ideal[k] = INFINITY;
@@ -181,22 +182,18 @@ static void update_frame(vg_niche *niche, const double *f, const int *rank, cons
 }
 
 /* The direction whose line is nearest to p, and the squared distance. */
-static size_t associate(double *distance, const vg_niche *niche, const double *p) {
-  size_t m = niche->m, best = 0;
-  double q[m], square = 0, most = -INFINITY;
-  for (size_t k = 0; k < m; k++) {
-    q[k] = (p[k] - niche->ideal[k]) / fmax(niche->nadir[k] - niche->ideal[k], 1e-12);
-    square += q[k] * q[k];
+static size_t associate(double *distance, vg_niche *niche, const double *p) {
+  size_t n = niche->n, best = 0;
+  double square = 0, *along = niche->along;
+  memset(along, 0, n * sizeof *along);
+  for (size_t k = 0; k < niche->m; k++) {
+    double q = (p[k] - niche->ideal[k]) / fmax(niche->nadir[k] - niche->ideal[k], 1e-12);
+    square += q * q;
+    for (size_t d = 0; d < n; d++) along[d] += q * niche->direction[k * n + d];
   }
-  for (size_t d = 0; d < niche->n; d++) {
-    double along = 0;
-    for (size_t k = 0; k < m; k++) along += q[k] * niche->direction[d * m + k];
-    if (along > most) {
-      most = along;
-      best = d;
-    }
-  }
-  *distance = square - most * most;
+  for (size_t d = 1; d < n; d++)
+    if (along[d] > along[best]) best = d;
+  *distance = square - along[best] * along[best];
   return best;
 }
 

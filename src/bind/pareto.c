@@ -7,6 +7,7 @@
 #include "bind/vgl.h"
 
 #define NICHES "vega.niches"
+#define CROWD "vega.crowd"
 
 /* Userdata buffers: collected by Lua, so that any check below may raise.  [-0, +1, e] */
 static double *check_points(lua_State *L, int arg, size_t *n, size_t *m) {
@@ -106,26 +107,6 @@ static int l_crowding(lua_State *L) {                 /* crowding(points, ranks)
   return 1;
 }
 
-static int l_order(lua_State *L) {                    /* order(points [, violations]) -> places from best to worst, ranks, distances */
-  size_t n, m;
-  lua_settop(L, 2);
-  double *f = check_points(L, 1, &n, &m);
-  double *violation = opt_violations(L, 2, n);
-  int *rank = BUFFER(L, int, n);
-  double *crowding = BUFFER(L, double, n);
-  size_t *order = BUFFER(L, size_t, n);
-  vg_status s = vg_pareto_order(order, rank, crowding, f, violation, n, m);
-  if (s != VG_OK) return vgl_fail(L, s);
-  lua_createtable(L, (int)n, 0);
-  for (size_t i = 0; i < n; i++) {
-    lua_pushinteger(L, (lua_Integer)order[i] + 1);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  push_ranks(L, rank, n);
-  push_numbers(L, crowding, n);
-  return 3;
-}
-
 static int l_hypervolume(lua_State *L) {              /* hypervolume(points, ref) -> number */
   size_t n, m;
   double volume = 0;
@@ -153,7 +134,7 @@ static int l_contributions(lua_State *L) {            /* contributions(points, r
   return 1;
 }
 
-static int l_distance(lua_State *L) {                 /* distance(points, targets) -> { igd =, igd_plus =, epsilon = } */
+static int l_distance(lua_State *L) {                 /* distance(points, targets) -> { igd =, igd_plus =, epsilon =, spread = } */
   size_t n, m, n_target, m_target;
   vg_distance d;
   lua_settop(L, 2);
@@ -162,7 +143,9 @@ static int l_distance(lua_State *L) {                 /* distance(points, target
   luaL_argcheck(L, m == m_target || n == 0 || n_target == 0, 2, "as many objectives as the points have expected");
   vg_status s = vg_pareto_distance(&d, f, n, target, n_target, m);
   if (s != VG_OK) return vgl_fail(L, s);
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
+  lua_pushnumber(L, d.spread);
+  lua_setfield(L, -2, "spread");
   lua_pushnumber(L, d.igd);
   lua_setfield(L, -2, "igd");
   lua_pushnumber(L, d.igd_plus);
@@ -255,21 +238,100 @@ static int niches_tostring(lua_State *L) {
   return 1;
 }
 
+static vg_crowd *check_crowd(lua_State *L) { return *(vg_crowd **)luaL_checkudata(L, 1, CROWD); }
+
+/* A member's number, from 0.  [-0, +0, e] */
+static size_t check_member(lua_State *L, int arg, const vg_crowd *c) {
+  lua_Integer i = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, i >= 1 && (size_t)i <= vg_crowd_count(c), arg, "no such member");
+  return (size_t)i - 1;
+}
+
+static int l_crowd(lua_State *L) {                    /* crowd(objectives, room) -> the sorted population of NSGA-II */
+  size_t m = check_count(L, 1, 1000), room = check_count(L, 2, 10000000);
+  vg_crowd **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, CROWD);
+  vg_status s = vg_crowd_new(box, m, room);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+static int crowd_add(lua_State *L) {                  /* c:add(costs, violation): one member more, behind the others */
+  vg_crowd *c = check_crowd(L);
+  size_t m = vg_crowd_objectives(c);
+  lua_settop(L, 3);
+  vg_status s = vg_crowd_add(c, check_numbers(L, 2, m, "costs"), luaL_checknumber(L, 3));
+  return s == VG_OK ? 0 : vgl_fail(L, s);
+}
+
+static int crowd_cut(lua_State *L) {                  /* c:cut(capacity) -> list of the places removed, each as of its own removal */
+  vg_crowd *c = check_crowd(L);
+  size_t capacity = check_count(L, 2, LUA_MAXINTEGER), n = vg_crowd_count(c), *removed = BUFFER(L, size_t, n);
+  size_t count = vg_crowd_cut(removed, c, capacity);
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    lua_pushinteger(L, (lua_Integer)removed[i] + 1);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static int crowd_before(lua_State *L) {               /* c:before(i, j) -> does member i come before member j? */
+  vg_crowd *c = check_crowd(L);
+  lua_pushboolean(L, vg_crowd_before(c, check_member(L, 2, c), check_member(L, 3, c)));
+  return 1;
+}
+
+static int crowd_place(lua_State *L) {                /* c:place(i) -> rank, crowding distance */
+  vg_crowd *c = check_crowd(L);
+  size_t i = check_member(L, 2, c);
+  lua_pushinteger(L, vg_crowd_rank(c, i) + 1);
+  lua_pushnumber(L, vg_crowd_distance(c, i));
+  return 2;
+}
+
+static int crowd_len(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)vg_crowd_count(check_crowd(L)));
+  return 1;
+}
+
+static int crowd_free(lua_State *L) {
+  vg_crowd **box = luaL_checkudata(L, 1, CROWD);
+  vg_crowd_free(*box);
+  *box = NULL;
+  return 0;
+}
+
+static int crowd_tostring(lua_State *L) {
+  vg_crowd *c = check_crowd(L);
+  lua_pushfstring(L, "crowd (%d members, %d objectives)", (int)vg_crowd_count(c), (int)vg_crowd_objectives(c));
+  return 1;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
-  { "contributions", l_contributions }, { "crowding", l_crowding },       { "das_dennis", l_das_dennis }, { "das_dennis_count", l_das_dennis_count },
-  { "distance", l_distance },           { "hypervolume", l_hypervolume }, { "niches", l_niches },         { "order", l_order },
+  { "contributions", l_contributions }, { "crowd", l_crowd },             { "crowding", l_crowding }, { "das_dennis", l_das_dennis },
+  { "das_dennis_count", l_das_dennis_count }, { "distance", l_distance }, { "hypervolume", l_hypervolume }, { "niches", l_niches },
   { "rank", l_rank },                   { NULL, NULL },
 };
-static const luaL_Reg METHODS[] = {
+static const luaL_Reg NICHES_METHODS[] = {
   { "frame", niches_frame }, { "select", niches_select }, { "__gc", niches_free }, { "__tostring", niches_tostring }, { NULL, NULL },
 };
+static const luaL_Reg CROWD_METHODS[] = {
+  { "add", crowd_add },   { "before", crowd_before }, { "cut", crowd_cut },   { "place", crowd_place },
+  { "__gc", crowd_free }, { "__len", crowd_len },     { "__tostring", crowd_tostring }, { NULL, NULL },
+};
 
-int luaopen_vega_core_pareto(lua_State *L) {
-  luaL_newmetatable(L, NICHES);
-  luaL_setfuncs(L, METHODS, 0);
+static void new_type(lua_State *L, const char *name, const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
+}
+
+int luaopen_vega_core_pareto(lua_State *L) {
+  new_type(L, NICHES, NICHES_METHODS);
+  new_type(L, CROWD, CROWD_METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

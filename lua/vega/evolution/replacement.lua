@@ -66,30 +66,31 @@ end
 
 local Crowding = class {}
 
---- NSGA-II's: whole fronts, the last one by descending crowding distance. Keeps `rank` and `crowding` of the members.
-function replacement.crowding(capacity) return fronts(Crowding, capacity) end
-
-local function drop_crowded(self)
-  local order
-  order, self.rank, self.crowding = pareto.order(self.points, self.violations)
-  local places = {}
-  for i = self.capacity + 1, #order do places[#places + 1] = order[i] end
-  table.sort(places)
-  for i = #places, 1, -1 do
-    remove(self, places[i])
-    table.remove(self.rank, places[i])
-    table.remove(self.crowding, places[i])
-  end
+--- NSGA-II's: whole fronts, the last one by descending crowding distance. `crowd` has the members in the same order, and knows who comes before
+-- whom.
+function replacement.crowding(capacity, objectives)
+  return setmetatable({ members = {}, capacity = capacity, crowd = pareto.crowd(objectives, 2 * capacity + 1) }, Crowding)
 end
+
+local function add_to_crowd(self, trial)
+  table.insert(self.members, trial)
+  self.crowd:add(trial.costs, trial.violation)
+end
+
+local function cut_crowd(self) for _, place in ipairs(self.crowd:cut(self.capacity)) do table.remove(self.members, place) end end
 
 function Crowding:insert(trial)
-  append(self, trial)
-  if #self.members >= self.capacity then drop_crowded(self) end
+  add_to_crowd(self, trial)
+  if #self.members >= self.capacity then cut_crowd(self) end
 end
 
+--- Whole generations; more trials than the population has members are taken in portions.
 function Crowding:merge(trials)
-  for _, trial in ipairs(trials) do append(self, trial) end
-  drop_crowded(self)
+  for _, trial in ipairs(trials) do
+    if #self.members > 2 * self.capacity then cut_crowd(self) end
+    add_to_crowd(self, trial)
+  end
+  cut_crowd(self)
 end
 
 local Niching = class {}

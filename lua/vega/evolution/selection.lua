@@ -13,13 +13,8 @@ end
 --- The comparison by Deb's rule.
 function selection.fitness(population, i, j) return selection.better(population.members[i], population.members[j]) end
 
---- NSGA-II's: the better front, then the emptier neighbourhood, then the older. The population keeps `rank` and `crowding`.
-function selection.crowding(population, i, j)
-  local rank, crowding = population.rank, population.crowding
-  if rank[i] ~= rank[j] then return rank[i] < rank[j] end
-  if crowding[i] ~= crowding[j] then return crowding[i] > crowding[j] end
-  return population.members[i].id < population.members[j].id
-end
+--- NSGA-II's: the better front, then the emptier neighbourhood, then the older. For populations by crowding.
+function selection.crowding(population, i, j) return population.crowd:before(i, j) end
 
 --- NSGA-III's: only what violates less is better.
 function selection.feasibility(population, i, j) return population.members[i].violation < population.members[j].violation end

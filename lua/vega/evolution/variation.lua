@@ -6,20 +6,20 @@ function variation.mutation(space, select)
   return function(population, rng) return (space:mutate(select(population, rng).arch, rng)), "mutation" end
 end
 
---- Crossover of two parents with probability `crossover` (0.9), then each decision mutates with probability `rate` (1 / decisions), at least one.
--- Real numbers: simulated binary crossover of index `crossover_index` (15) applied to a number with probability 0.5, polynomial mutation of index
--- `mutation_index` (20); Deb & Agrawal 1995.
+--- Crossover of two parents with probability `crossover` (0.9), then each decision mutates with probability `rate` (1 / decisions); a child of one
+-- parent has at least one mutation. Real numbers: simulated binary crossover of index `crossover_eta` (15), polynomial mutation of index
+-- `mutation_eta` (20); Deb & Agrawal 1995.
 function variation.genetic(space, select, options)
   local o = options or {}
   local crossover = o.crossover or 0.9
-  local cross = { index = o.crossover_index or 15 }
-  local rate = o.rate or 1 / math.max(1, #space.decisions)
-  local crossed, cloned = { rate = rate, index = o.mutation_index or 20, optional = true }, { rate = rate, index = o.mutation_index or 20 }
+  local cross = { eta = o.crossover_eta or 15 }
+  local rate, eta = o.rate or 1 / math.max(1, #space.decisions), o.mutation_eta or 20
+  local crossed, cloned = { rate = rate, eta = eta, force = false }, { rate = rate, eta = eta }
   return function(population, rng)
     local arch = select(population, rng).arch
     local both = rng:uniform() < crossover
     if both then arch = space:crossover(arch, select(population, rng).arch, rng, cross) end
-    return (space:mutate(arch, rng, both and crossed or cloned)), "crossover"
+    return (space:mutate(arch, rng, both and crossed or cloned)), both and "crossover" or "mutation"
   end
 end
 

@@ -1,5 +1,5 @@
 --- Differential evolution, rand/1/bin, in the unit cube over the decisions. Storn & Price 1997, doi:10.1023/A:1008202821328.
---    vega.strategy.differential_evolution { population = 20, factor = 0.5, crossover = 0.9 }
+--    vega.strategy.differential_evolution { population = 20, factor = 0.5, crossover = 0.9 }       population 0, the default: by the budget
 -- The factor is drawn from [factor, 1] for each child. A child replaces the member of its own slot unless it is worse; slots take their turn, so
 -- any number of children can be on their way.
 local Cube = require "vega.evolution.cube"
@@ -9,9 +9,10 @@ local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "differential_evolution",
-  params = { population = { 20, min = 4 }, factor = { 0.5, min = 0, max = 1 }, crossover = { 0.9, min = 0, max = 1 } },
+  params = { population = { 0, min = 0 }, factor = { 0.5, min = 0, max = 1 }, crossover = { 0.9, min = 0, max = 1 } },
+  defaults = function(spec) return { suggested = evolution.population_for(spec.budget) // 2 } end,
   parts = function(space, p)
-    local cube = Cube.new(space)
-    return { size = p.population, population = replacement.slots(p.population, cube), offspring = variation.differential(cube, p.factor, p.crossover) }
+    local size, cube = p.population > 0 and math.max(4, p.population) or p.suggested, Cube.new(space)
+    return { size = size, population = replacement.slots(size, cube), offspring = variation.differential(cube, p.factor, p.crossover) }
   end,
 }

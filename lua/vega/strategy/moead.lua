@@ -101,7 +101,7 @@ end
 return evolution.define {
   name = "moead", multi_objective = true, scalar = scalar,
   params = { population = { 0, min = 0 }, divisions = { 0, min = 0, max = 1000 }, neighbours = { 20, min = 2 }, inside = { 0.9, min = 0, max = 1 },
-    replaced = { 2, min = 1 }, crossover = { 1.0, min = 0, max = 1 }, crossover_index = { 20, min = 0 }, mutation_index = { 20, min = 0 } },
+    replaced = { 2, min = 1 }, crossover = { 1.0, min = 0, max = 1 }, crossover_eta = { 20, min = 0 }, mutation_eta = { 20, min = 0 } },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p, given)
     local size = p.population > 0 and math.max(2, p.population) or p.suggested
