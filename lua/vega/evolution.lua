@@ -8,6 +8,8 @@
 --    }
 -- size: how many random members are asked for before the first offspring. population: see vega.evolution.replacement.
 -- offspring(population, rng) -> arch, origin [, ticket]; the ticket of a suggestion that was issued comes back with its result.
+local core_rng = require("vega.core").rng
+
 local evolution = {}
 
 local Evolution = {}
@@ -43,7 +45,8 @@ local function tell_generation(self, trial, mine)
   if not mine then return end
   generation.answered = generation.answered + 1
   if generation.answered < generation.due then return end
-  self.population:merge(generation.children, self.rng)
+  table.sort(generation.children, function(a, b) return a.id < b.id end)      -- neither ties nor draws depend on the order of the answers
+  self.population:merge(generation.children, core_rng.new(self.seed, "generation", generation.due))
   self.standing = true
   self.generation = { children = {}, answered = generation.answered, due = generation.due + self.size }
 end
@@ -65,7 +68,7 @@ function evolution.define(description)
   class.__index = class
   function class.new(space, p, rng, given)
     local self = setmetatable(description.parts(space, p, given, rng), class)
-    self.space, self.p, self.rng, self.open, self.issued = space, p, rng, {}, 0
+    self.space, self.p, self.rng, self.seed, self.open, self.issued = space, p, rng, given.seed, {}, 0
     if p.synchronous then self.generation = { children = {}, answered = 0, due = self.size } end
     return self
   end

@@ -8,14 +8,15 @@ local selection = require "vega.evolution.selection"
 local LocalSearch = { name = "local_search", params = {} }
 LocalSearch.__index = LocalSearch
 
--- known: hash -> trial, or false for a failed one. climbing: { top = trial, best =, queue = list of neighbours, waiting = hashes, count = }.
+-- known: hash -> trial, or false for a failed one. climb: { top = trial, best = trial, queue = neighbours to ask
+-- for, waiting = hashes of those not told, count = their number }. top: where the last climb ended.
 function LocalSearch.new(space, _, rng) return setmetatable({ space = space, rng = rng, known = {}, starts = {} }, LocalSearch) end
 
 -- Without the rule for ties, or a plateau would be walked for ever.
 local function is_better(a, b) return (a.violation ~= b.violation or a.violation == 0 and a.value ~= b.value) and selection.better(a, b) end
 
 local function compete(climb, trial)
-  if trial and (not climb.best or is_better(trial, climb.best)) then climb.best = trial end
+  if trial and is_better(trial, climb.best) then climb.best = trial end
 end
 
 local function surround(self, top)
@@ -36,7 +37,8 @@ end
 local function advance(self)
   local climb = self.climb
   while climb and climb.count == 0 do
-    climb = climb.best ~= climb.top and surround(self, climb.best) or nil
+    if climb.best == climb.top then self.top, climb = climb.top, nil
+    else climb = surround(self, climb.best) end
   end
   self.climb = climb
 end

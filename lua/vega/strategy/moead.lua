@@ -98,8 +98,8 @@ local function next_weight(self, rng)
   return table.remove(self.turn)
 end
 
-return evolution.define {
-  name = "moead", multi_objective = true, scalar = scalar,
+local Moead = evolution.define {
+  name = "moead", multi_objective = true,
   params = { population = { 0, min = 0 }, divisions = { 0, min = 0, max = 1000 }, neighbours = { 20, min = 2 }, inside = { 0.9, min = 0, max = 1 },
     replaced = { 2, min = 1 }, crossover = { 1.0, min = 0, max = 1 }, crossover_eta = { 20, min = 0 }, mutation_eta = { 20, min = 0 } },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
@@ -117,3 +117,6 @@ return evolution.define {
     return { size = #population.weights, population = population, offspring = offspring }
   end,
 }
+
+Moead.scalar = scalar
+return Moead
