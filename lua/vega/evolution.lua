@@ -7,7 +7,8 @@
 --      end,
 --    }
 -- size: how many random members are asked for before the first offspring. population: see vega.evolution.replacement.
--- offspring(population, rng) -> arch, origin [, ticket]; the ticket of a suggestion that was issued comes back with its result.
+-- offspring(population, rng, refused) -> arch, origin [, ticket]; refused: how many in a row were not new. The ticket of a suggestion that was
+-- issued comes back with its result.
 local core_rng = require("vega.core").rng
 
 local evolution = {}
@@ -19,9 +20,9 @@ function Evolution:ask()
   if self.generation and self.issued >= self.generation.due then return nil, "wait" end
   local arch, origin
   if #population.members >= self.size then self.standing = true end
-  if self.standing and #population.members > 0 then arch, origin, ticket = self.offspring(population, self.rng)
+  if self.standing and #population.members > 0 then arch, origin, ticket = self.offspring(population, self.rng, self.refused)
   else arch, origin = self.space:random(self.rng), "random" end
-  self.ticket, self.origin = ticket, origin
+  self.ticket, self.origin, self.refused = ticket, origin, self.refused + 1
   return arch, origin
 end
 
@@ -32,7 +33,7 @@ local OURS = { duplicate = true }
 function Evolution:on_issued(suggestion)
   local origin, ticket = suggestion.origin, nil
   if origin == nil or origin == self.origin or OURS[origin] then ticket = self.ticket end
-  self.issued = self.issued + 1
+  self.issued, self.refused = self.issued + 1, 0
   self.open[suggestion.id] = { ticket = ticket }
   if ticket and self.population.claim then self.population:claim(ticket) end
   self.ticket = nil
@@ -68,7 +69,7 @@ function evolution.define(description)
   class.__index = class
   function class.new(space, p, rng, given)
     local self = setmetatable(description.parts(space, p, given, rng), class)
-    self.space, self.p, self.rng, self.seed, self.open, self.issued = space, p, rng, given.seed, {}, 0
+    self.space, self.p, self.rng, self.seed, self.open, self.issued, self.refused = space, p, rng, given.seed, {}, 0, 0
     if p.synchronous then self.generation = { children = {}, answered = 0, due = self.size } end
     return self
   end

@@ -1,9 +1,17 @@
---- How children come about. A variation is made for a space and a selection, and is a function (population, rng) -> arch, origin [, ticket].
+--- How children come about. A variation is made for a space and a selection, and is a function (population, rng, refused) -> arch, origin [, ticket].
 local variation = {}
+
+local PATIENCE = 20         -- children in a row that were not new before one step more is taken
+
+--- One changed decision; more, one after the other, where all that is near is known already (refused: children in a row that were not new).
+function variation.step(space, arch, rng, refused)
+  for _ = 0, (refused or 0) // PATIENCE do arch = space:mutate(arch, rng) end
+  return arch
+end
 
 --- One changed decision of one parent.
 function variation.mutation(space, select)
-  return function(population, rng) return (space:mutate(select(population, rng).arch, rng)), "mutation" end
+  return function(population, rng, refused) return variation.step(space, select(population, rng).arch, rng, refused), "mutation" end
 end
 
 --- Crossover of two parents with probability `crossover` (0.9), then each decision mutates with probability `rate` (1 / decisions); a child of one

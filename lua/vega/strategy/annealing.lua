@@ -2,16 +2,23 @@
 -- every result. Kirkpatrick et al. 1983, doi:10.1126/science.220.4598.671; schedule and defaults of PaddleSlim's architecture search.
 --    vega.strategy.annealing { temperature = 0.1, cooling = 0.95 }
 -- The temperature is in units of the objective (of the violation while nothing is feasible): near the size of a typical loss it explores.
+local variation = require "vega.evolution.variation"
+
 local Annealing = { name = "annealing",
   params = { temperature = { 10.0, min = 0, about = "the first T, in units of the objective" }, cooling = { 0.85, min = 0, max = 1, about = "factor of T for each result" } } }
 Annealing.__index = Annealing
 
-function Annealing.new(space, p, rng) return setmetatable({ space = space, rng = rng, cooling = p.cooling, temperature = p.temperature }, Annealing) end
+function Annealing.new(space, p, rng)
+  return setmetatable({ space = space, rng = rng, cooling = p.cooling, temperature = p.temperature, refused = 0 }, Annealing)
+end
 
 function Annealing:ask()
   if not self.current then return self.space:random(self.rng), "random" end
-  return (self.space:mutate(self.current.arch, self.rng)), "mutation"
+  self.refused = self.refused + 1
+  return variation.step(self.space, self.current.arch, self.rng, self.refused - 1), "mutation"
 end
+
+function Annealing:on_issued() self.refused = 0 end
 
 -- Deb's rule: by violation while there is one, then by value.
 local function loss(trial, current)

@@ -3,18 +3,19 @@
 --    vega.strategy.tournament { population = 50 }
 local evolution = require "vega.evolution"
 local replacement = require "vega.evolution.replacement"
+local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "tournament", params = { population = { 50, min = 2 } },
   parts = function(space, p)
     local population = replacement.duels(p.population)
-    local function offspring(duels, rng)
+    local function offspring(duels, rng, refused)
       local n = #duels.members
       if n < 2 then return nil, "wait" end                       -- the others are being evaluated
       local i = rng:int(1, n)
       local a, b = duels.members[i], duels.members[(i + rng:int(1, n - 1) - 1) % n + 1]
       if not duels.wins(a, b) then a, b = b, a end
-      return (space:mutate(a.arch, rng)), "mutation", { loser = b }
+      return variation.step(space, a.arch, rng, refused), "mutation", { loser = b }
     end
     return { size = p.population, population = population, offspring = offspring }
   end,
