@@ -35,4 +35,28 @@ function selection.tournament(size, before)
   end
 end
 
+--- As tournament, but the entrants take turns in a random order, so that every member competes equally often: how the NSGA papers' own programs
+-- do it.
+function selection.fair_tournament(size, before)
+  local order, at = {}, 0
+  local function entrant(population, rng)
+    if at == 0 or #order ~= #population.members then
+      order = {}
+      for i = 1, #population.members do order[i] = i end
+      rng:shuffle(order)
+      at = #order
+    end
+    at = at - 1
+    return order[at + 1]
+  end
+  return function(population, rng)
+    local best = entrant(population, rng)
+    for _ = 2, size do
+      local rival = entrant(population, rng)
+      if before(population, rival, best) then best = rival end
+    end
+    return population.members[best]
+  end
+end
+
 return selection

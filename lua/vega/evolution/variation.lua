@@ -14,20 +14,21 @@ function variation.mutation(space, select)
   return function(population, rng, refused) return variation.step(space, select(population, rng).arch, rng, refused), "mutation" end
 end
 
---- Crossover of two parents with probability `crossover` (0.9), then each decision mutates with probability `rate` (1 / decisions); a child of one
--- parent has at least one mutation. Real numbers: simulated binary crossover of index `crossover_eta` (15), polynomial mutation of index
--- `mutation_eta` (20); Deb & Agrawal 1995.
+--- Crossover of two parents with probability `crossover` (0.9), then mutation of the child with probability `mutation` (0.9): each decision with
+-- probability `rate` (1 / decisions). A child of one parent has at least one mutation. Real numbers: simulated binary crossover of index
+-- `crossover_eta` (15), polynomial mutation of index `mutation_eta` (20); Deb & Agrawal 1995.
 function variation.genetic(space, select, options)
   local o = options or {}
-  local crossover = o.crossover or 0.9
+  local crossover, mutation = o.crossover or 0.9, o.mutation or 0.9
   local cross = { eta = o.crossover_eta or 15 }
   local rate, eta = o.rate or 1 / math.max(1, #space.decisions), o.mutation_eta or 20
   local crossed, cloned = { rate = rate, eta = eta, force = false }, { rate = rate, eta = eta }
   return function(population, rng)
     local arch = select(population, rng).arch
-    local both = rng:uniform() < crossover
-    if both then arch = space:crossover(arch, select(population, rng).arch, rng, cross) end
-    return (space:mutate(arch, rng, both and crossed or cloned)), both and "crossover" or "mutation"
+    if rng:uniform() >= crossover then return (space:mutate(arch, rng, cloned)), "mutation" end
+    arch = space:crossover(arch, select(population, rng).arch, rng, cross)
+    if rng:uniform() < mutation then arch = space:mutate(arch, rng, crossed) end
+    return arch, "crossover"
   end
 end
 

@@ -14,6 +14,6 @@ return evolution.define {
   parts = function(space, p, given)
     local size = p.population > 0 and math.max(2, p.population) or p.suggested
     return { size = size, population = replacement.crowding(size, #given.objectives),
-      offspring = variation.genetic(space, selection.tournament(2, selection.crowding), p) }
+      offspring = variation.genetic(space, selection.fair_tournament(2, selection.crowding), p) }
   end,
 }

@@ -20,6 +20,6 @@ return evolution.define {
       error(("strategy 'nsga3': %d divisions make %d directions, more than the population of %d"):format(p.divisions, #list, size), 0)
     end
     return { size = size, population = replacement.niching(size, list),
-      offspring = variation.genetic(space, selection.tournament(2, selection.feasibility), p) }
+      offspring = variation.genetic(space, selection.fair_tournament(2, selection.feasibility), p) }
   end,
 }
