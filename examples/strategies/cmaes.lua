@@ -2,7 +2,7 @@
 -- Run: vega-lua examples/strategies/cmaes.lua
 local vega = require "vega"
 
-local space = vega.space.define { name = "valley", choices = { lr = vega.space.float(1e-5, 1, { log = true }), momentum = vega.space.float(0, 0.999) } }
+local space = vega.space { lr = vega.space.float(1e-5, 1, { log = true }), momentum = vega.space.float(0, 0.999) }
 
 -- A loss whose valley runs askew: a large rate wants a small momentum. Beyond lr / (1 - momentum) = 1 training would diverge.
 local function evaluate(arch)

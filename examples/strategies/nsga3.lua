@@ -11,7 +11,7 @@ for generation = 1, 60 do
   if generation % 15 == 0 then
     local points = {}
     for i, trial in ipairs(search:front()) do points[i] = trial.costs end
-    print(("%5d trials: hypervolume %.4f of %.4f, mean distance to the targets %.4f"):format(92 * generation, problem:hypervolume(points), problem.volume,
-      vega.pareto.distance(points, problem:front()).igd))
+    print(("%5d trials: hypervolume %.4f of %.4f, mean distance to the targets %.4f"):format(92 * generation, problem:hypervolume(points),
+      problem.volume, vega.pareto.distance(points, problem:front()).igd))
   end
 end

@@ -15,4 +15,5 @@ for _ = 1, 300 do
 end
 
 local best = search:best()
-print(("best of 300: %.5f, a %s in trial %d; optimum %.5f"):format(best.values.score, best.id <= 20 and "first member" or "descendant", best.id, problem:best()))
+local origin = best.id <= 20 and "first member" or "descendant"
+print(("best of 300: %.5f, a %s in trial %d; optimum %.5f"):format(best.values.score, origin, best.id, problem:best()))

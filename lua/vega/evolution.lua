@@ -76,6 +76,31 @@ function evolution.define(description)
   return class
 end
 
+-- The parameters that strategies with crossover share.
+local GENETIC = {
+  population = { 0, min = 0, about = "members; 0: 20, 50 or 100 by the budget" },
+  divisions = { min = 0, max = 1000, about = "of the simplex of directions; 0: as many as the population has room for" },
+  crossover = { min = 0, max = 1, about = "probability that a child has two parents" },
+  mutation = { 0.9, min = 0, max = 1, about = "probability that a child of two parents mutates" },
+  crossover_eta = { min = 0, about = "index of simulated binary crossover: larger keeps children nearer to their parents" },
+  mutation_eta = { min = 0, about = "index of polynomial mutation: larger takes smaller steps" },
+  synchronous = { about = "whole generations instead of a child for every answer" },
+}
+
+--- Declarations of the shared parameters named in `chosen`, with those defaults, and of `more`; population and mutation are always among them.
+function evolution.genetic_params(chosen, more)
+  local params = {}
+  for name, rule in pairs(GENETIC) do
+    if chosen[name] ~= nil or rule[1] ~= nil then
+      params[name] = {}
+      for key, value in pairs(rule) do params[name][key] = value end
+      if chosen[name] ~= nil then params[name][1] = chosen[name] end
+    end
+  end
+  for name, rule in pairs(more or {}) do params[name] = rule end
+  return params
+end
+
 --- The number of members for a budget when the user names none: 20 up to 500 trials, 50 up to 1000, else 100.
 function evolution.population_for(budget)
   local trials = budget and budget.trials or math.huge

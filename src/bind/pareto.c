@@ -25,7 +25,8 @@ static double *check_points(lua_State *L, int arg, size_t *n, size_t *m) {
     if (lua_rawgeti(L, arg, (lua_Integer)i + 1) != LUA_TTABLE || lua_rawlen(L, -1) != *m)
       luaL_error(L, "pareto: point %d does not have %d objectives", (int)i + 1, (int)*m);
     for (size_t k = 0; k < *m; k++) {
-      if (lua_rawgeti(L, -1, (lua_Integer)k + 1) != LUA_TNUMBER) luaL_error(L, "pareto: point %d, objective %d is not a number", (int)i + 1, (int)k + 1);
+      if (lua_rawgeti(L, -1, (lua_Integer)k + 1) != LUA_TNUMBER)
+        luaL_error(L, "pareto: point %d, objective %d is not a number", (int)i + 1, (int)k + 1);
       f[i * *m + k] = lua_tonumber(L, -1);
       lua_pop(L, 1);
     }

@@ -359,11 +359,11 @@ describe("several objectives", function()
       local lives, dead = {}, nil
       for _, member in ipairs(population.members) do lives[member.id] = true end
       for i = 1, 8 do if not lives[i] then dead = i end end
-      local ref, span = {}, {}
+      local ref = {}
       for k = 1, m do
         local low, high = math.huge, -math.huge
         for _, p in ipairs(points) do low, high = math.min(low, p[k]), math.max(high, p[k]) end
-        ref[k], span[k] = high + (high - low), high - low
+        ref[k] = high + (high - low)
       end
       local function without(i)
         local rest = {}
@@ -436,7 +436,8 @@ describe("designs", function()
   end)
 
   it("fill a space of choices evenly, clauses respected", function()
-    local sp = space.define { name = "clauses", choices = { a = space.choice { 1, 2, 3, 4 }, b = space.choice { 1, 2, 3, 4 } }, forbid = { { a = 1, b = 1 } } }
+    local sp = space.define { name = "clauses", choices = { a = space.choice { 1, 2, 3, 4 }, b = space.choice { 1, 2, 3, 4 } },
+      forbid = { { a = 1, b = 1 } } }
     local s, seen = search(strategy.sobol {}, sp, 1), {}
     for _ = 1, 15 do
       local t = s:ask(1)[1]
@@ -453,9 +454,66 @@ describe("designs", function()
   end)
 end)
 
+describe("grid", function()
+  local function conditional()
+    return space.define { name = "conditional", choices = { a = space.choice { x = { p = space.float(0, 1), q = space.int(1, 3) }, y = {} },
+      lr = space.float(1e-4, 1, { log = true }), n = space.normal(0, 1) },
+      require = function(arch) return arch.a ~= "y" or math.abs(arch.n) > 0.1 end }
+  end
+  local function members(options, n, seed)
+    local s, set, list = search(strategy.grid(options), conditional(), 1, seed, { budget = { trials = 1000 } }), {}, {}
+    for i = 1, n or 1000 do
+      local t = s:ask(1)[1]
+      if not t then break end
+      assert.is_nil(set[t.hash])
+      set[t.hash], list[i] = true, t.config
+      answer(s, t, 1)
+    end
+    return list, set, s
+  end
+
+  it("visits every member once, inactive decisions apart", function()
+    local list = members { points = 3 }
+    -- a = x: 3 x 3 values below it; a = y: one; times 3 rates and 3 strata of n, of which the clause forbids the middle one for y
+    assert.equal((9 + 1) * 9 - 3, #list)
+    local rates = {}
+    for _, arch in ipairs(list) do rates[("%.6g"):format(arch.lr)] = true end
+    assert.same({ ["0.0001"] = true, ["0.01"] = true, ["1"] = true }, rates)
+  end)
+
+  it("has the same members in any order, and another order for another seed", function()
+    local plain, plain_set = members { points = 3 }
+    local one, one_set = members { points = 3, shuffle = true }
+    local other, other_set = members({ points = 3, shuffle = true }, 1000, 2)
+    assert.same(plain_set, one_set)
+    assert.same(plain_set, other_set)
+    assert.not_same(plain, one)
+    assert.not_same(one, other)
+  end)
+
+  it("begins anywhere: the state is one number", function()
+    local list = members { points = 3, shuffle = true }
+    for _, k in ipairs { 1, 40, 86 } do
+      local _, _, s = members({ points = 3, shuffle = true }, k)
+      assert.same(list[k + 1], s:ask(1)[1].config)
+    end
+  end)
+
+  it("runs the last decision fastest", function()
+    local s = search(strategy.grid { points = 2 }, floats(2), 1)
+    local order = {}
+    for i, t in ipairs(s:ask(4)) do order[i] = t.config.x1 * 2 + t.config.x2 end
+    assert.same({ 0.0, 1.0, 2.0, 3.0 }, order)
+  end)
+
+  it("says when there is too much of it", function()
+    assert.error_matches(function() search(strategy.grid {}, floats(40), 1) end, "'grid': the grid over space 'floats' has about 2%^93 members")
+  end)
+end)
+
 describe("the cube", function()
   it("leaves out what is settled and goes there and back", function()
-    local sp = space.define { name = "some", choices = { a = space.const(3), b = space.choice { 1, 2, 3 }, c = space.float(1e-3, 1, { log = true }) } }
+    local sp = space { a = space.const(3), b = space.choice { 1, 2, 3 }, c = space.float(1e-3, 1, { log = true }) }
     local cube = Cube.new(sp)
     assert.equal(2, cube.n)
     for _ = 1, 20 do

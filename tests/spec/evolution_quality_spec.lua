@@ -5,7 +5,8 @@ local problem = require "vega.problem"
 local strategy = require "vega.strategy"
 
 local function run(p, descriptor, n, seed)
-  local s = strategy.create(descriptor, { space = p.space, objectives = p.objectives, constraints = p.constraints, seed = seed, budget = { trials = n } })
+  local s = strategy.create(descriptor, { space = p.space, objectives = p.objectives, constraints = p.constraints, seed = seed,
+    budget = { trials = n } })
   for _ = 1, n do
     local t = s:ask(1)[1]
     s:tell(t.id, { status = "ok", values = p:evaluate(t.config, t) })

@@ -4,9 +4,6 @@ local space = require "vega.space"
 local strategy = require "vega.strategy"
 
 contract(describe, it, "random", function() return strategy.random {} end)
-contract(describe, it, "aging", function() return strategy.aging { population = 10, tournament = 3 } end)
-contract(describe, it, "nsga2", function() return strategy.nsga2 { population = 10 } end)
-contract(describe, it, "nsga2, synchronous", function() return strategy.nsga2 { population = 10, synchronous = true } end)
 
 -- The simple form of a strategy: a hill climber.
 local Climber = { name = "climber" }

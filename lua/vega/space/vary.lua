@@ -192,33 +192,38 @@ local MASKS = {
 
 local function mixed(d, va, vb, second, rng, operator, eta)
   if va == nil then return vb elseif vb == nil then return va end
-  if d.domain:equal(va, vb) then return va end
-  if operator == "uniform" and d.domain.blend then return d.domain:blend(rng, va, vb, eta) end
+  if va == vb or d.domain:equal(va, vb) then return va end
+  if operator == "uniform" and d.domain.blend then return second and d.domain:blend(rng, va, vb, eta) or va end
   if operator == "uniform" and d.domain.cross then return d.domain:cross(rng, va, vb) end
   if second then return vb end
   return va
 end
 
 --- A child of two architectures and the names in which it differs from the first.
--- @param options operator = "uniform" (default: each decision from one of the two; numbers by simulated binary crossover with eta 15,
--- permutations by order crossover, subsets by what both have), "one_point", "two_point" (over the order of the decisions), "stage" (each copy of
+-- @param options operator = "uniform" (default: each decision from one of the two; where it is the second's turn, numbers are blended by simulated
+-- binary crossover with eta 15; permutations by order crossover, subsets by what both have), "one_point", "two_point" (over the order of the decisions), "stage" (each copy of
 -- a repeated part as a whole). Where the parents differ in an option, what is below it comes from the parent that has it.
 function methods:crossover(a, b, rng, options)
   local operator, eta = options and options.operator or "uniform", options and options.eta
   local mask = MASKS[operator]
   if not mask then fail("%s", util.unknown("space:crossover", "operator", operator, util.sorted_keys(MASKS))) end
-  local child = gate.produce(self, rng, function()
+  local changed
+  local child, altered = gate.produce(self, rng, function()
     local from_second, new = mask(self, rng), {}
+    changed = {}
     for _, d in ipairs(self.decisions) do
+      local name, own = d.name, a[d.name]
+      local value
       if not d.active or d.active(new) then
-        local value = mixed(d, a[d.name], b[d.name], from_second(d, d.place), rng, operator, eta)
+        value = mixed(d, own, b[name], from_second(d, d.place), rng, operator, eta)
         if value == nil then value = d.domain:random(rng) end
-        new[d.name] = value
+        new[name] = value
       end
+      if value ~= own and (value == nil or own == nil or not d.domain:equal(value, own)) then changed[#changed + 1] = name end
     end
     return new
   end)
-  return child, differences(self, a, child)
+  return child, altered and differences(self, a, child) or changed
 end
 
 -- Neighbours --------------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,10 @@ local selection = require "vega.evolution.selection"
 local variation = require "vega.evolution.variation"
 
 return evolution.define {
-  name = "aging", params = { population = { 100, min = 1 }, tournament = { 25, min = 1 } },
+  name = "aging", params = {
+    population = { 100, min = 1, about = "members alive" },
+    tournament = { 25, min = 1, about = "members drawn, the best of which is the parent" },
+  },
   parts = function(space, p)
     return { size = p.population, population = replacement.oldest(p.population),
       offspring = variation.mutation(space, selection.tournament(p.tournament, selection.fitness)) }

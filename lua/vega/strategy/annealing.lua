@@ -1,11 +1,13 @@
---- Simulated annealing: one decision of the current architecture changes; a worse result is accepted with probability exp(-loss / T), and T falls with
--- every result. Kirkpatrick et al. 1983, doi:10.1126/science.220.4598.671; schedule and defaults of PaddleSlim's architecture search.
+--- Simulated annealing: one decision of the current architecture changes; a worse result is accepted with probability exp(-loss / T), and T
+-- falls with every result. Kirkpatrick et al. 1983, doi:10.1126/science.220.4598.671; schedule and defaults of PaddleSlim's architecture search.
 --    vega.strategy.annealing { temperature = 0.1, cooling = 0.95 }
 -- The temperature is in units of the objective (of the violation while nothing is feasible): near the size of a typical loss it explores.
 local variation = require "vega.evolution.variation"
 
-local Annealing = { name = "annealing",
-  params = { temperature = { 10.0, min = 0, about = "the first T, in units of the objective" }, cooling = { 0.85, min = 0, max = 1, about = "factor of T for each result" } } }
+local Annealing = { name = "annealing", params = {
+  temperature = { 10.0, min = 0, about = "the first T, in units of the objective" },
+  cooling = { 0.85, min = 0, max = 1, about = "factor of T for each result" },
+} }
 Annealing.__index = Annealing
 
 function Annealing.new(space, p, rng)

@@ -13,7 +13,10 @@ local SAME = 50                            -- or when this many samples in a row
 local DOUBLINGS = 9                        -- then the population is small again
 local OWN = { sample = true, duplicate = true }
 
-local Cmaes = { name = "cmaes", params = { population = { 0, min = 0 }, sigma = { 0.3, min = 1e-6, max = 10 } } }
+local Cmaes = { name = "cmaes", params = {
+  population = { 0, min = 0, about = "samples of a generation; 0: 4 + 3 ln(dimensions)" },
+  sigma = { 0.3, min = 1e-6, max = 10, about = "the first standard deviation, in units of the cube" },
+} }
 Cmaes.__index = Cmaes
 
 function Cmaes.new(space, p, rng)

@@ -9,7 +9,11 @@ local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "differential_evolution",
-  params = { population = { 0, min = 0 }, factor = { 0.5, min = 0, max = 1 }, crossover = { 0.9, min = 0, max = 1 } },
+  params = {
+    population = { 0, min = 0, about = "members; 0: 10, 25 or 50 by the budget" },
+    factor = { 0.5, min = 0, max = 1, about = "least scale of a difference" },
+    crossover = { 0.9, min = 0, max = 1, about = "probability that a number of the child is new" },
+  },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) // 2 } end,
   parts = function(space, p)
     local size, cube = p.population > 0 and math.max(4, p.population) or p.suggested, Cube.new(space)

@@ -5,7 +5,7 @@ local design = require "vega.design"
 local quasi = require("vega.core").quasi
 
 return design.define {
-  name = "halton", params = { scramble = { "shift", one_of = { "none", "shift" } } },
+  name = "halton", params = { scramble = { "shift", one_of = { "none", "shift" }, about = "how a seed makes its own points" } },
   new = function(self) self.seed = self.rng:int(0, math.maxinteger - 1) end,
   point = function(self, k) return quasi.halton(k, self.cube.n, self.p.scramble, self.seed) end,
 }

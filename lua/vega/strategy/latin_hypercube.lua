@@ -16,7 +16,7 @@ local function draw_block(n, dimensions, rng)
 end
 
 return design.define {
-  name = "latin_hypercube", params = { samples = { 0, min = 0 } },
+  name = "latin_hypercube", params = { samples = { 0, min = 0, about = "points of a block; 0: the budget's trials, or 100" } },
   new = function(self)
     local trials = self.given.budget and self.given.budget.trials or 100
     self.samples = self.p.samples > 0 and self.p.samples or math.max(1, trials)

@@ -100,8 +100,11 @@ end
 
 local Moead = evolution.define {
   name = "moead", multi_objective = true,
-  params = { population = { 0, min = 0 }, divisions = { 0, min = 0, max = 1000 }, neighbours = { 20, min = 2 }, inside = { 0.9, min = 0, max = 1 },
-    replaced = { 2, min = 1 }, crossover = { 1.0, min = 0, max = 1 }, crossover_eta = { 20, min = 0 }, mutation_eta = { 20, min = 0 } },
+  params = evolution.genetic_params({ divisions = 0, crossover = 1.0, crossover_eta = 20, mutation_eta = 20 }, {
+    neighbours = { 20, min = 2, about = "weights in a neighbourhood" },
+    inside = { 0.9, min = 0, max = 1, about = "probability that the parents come from the neighbourhood" },
+    replaced = { 2, min = 1, about = "members that one child may replace" },
+  }),
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p, given)
     local size = p.population > 0 and math.max(2, p.population) or p.suggested

@@ -6,7 +6,7 @@ local selection = require "vega.evolution.selection"
 local variation = require "vega.evolution.variation"
 
 return evolution.define {
-  name = "mu_plus_lambda", params = { mu = { 5, min = 1 } },
+  name = "mu_plus_lambda", params = { mu = { 5, min = 1, about = "members, the best so far" } },
   parts = function(space, p)
     return { size = p.mu, population = replacement.worst(p.mu), offspring = variation.mutation(space, selection.uniform) }
   end,

@@ -8,10 +8,12 @@ local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "nsga2", multi_objective = true,
-  params = { population = { 0, min = 0 }, crossover = { 0.9, min = 0, max = 1 }, crossover_eta = { 15, min = 0 }, mutation_eta = { 20, min = 0 },
-    synchronous = { false } },
+  params = evolution.genetic_params { crossover = 0.9, crossover_eta = 15, mutation_eta = 20, synchronous = false },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p, given)
+    if #given.objectives > 3 then
+      io.stderr:write(("strategy 'nsga2': with %d objectives nearly all trials are in the first front; nsga3 is made for that\n"):format(#given.objectives))
+    end
     local size = p.population > 0 and math.max(2, p.population) or p.suggested
     return { size = size, population = replacement.crowding(size, #given.objectives),
       offspring = variation.genetic(space, selection.fair_tournament(2, selection.crowding), p) }

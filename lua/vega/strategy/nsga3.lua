@@ -10,8 +10,7 @@ local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "nsga3", multi_objective = true,
-  params = { population = { 0, min = 0 }, divisions = { 0, min = 0, max = 1000 }, crossover = { 1.0, min = 0, max = 1 }, crossover_eta = { 30, min = 0 },
-    mutation_eta = { 20, min = 0 }, synchronous = { false } },
+  params = evolution.genetic_params { divisions = 0, crossover = 1.0, crossover_eta = 30, mutation_eta = 20, synchronous = false },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p, given)
     local size = p.population > 0 and math.max(2, p.population) or p.suggested

@@ -8,7 +8,7 @@ local variation = require "vega.evolution.variation"
 
 return evolution.define {
   name = "smsemoa", multi_objective = true,
-  params = { population = { 0, min = 0 }, crossover = { 0.9, min = 0, max = 1 }, crossover_eta = { 15, min = 0 }, mutation_eta = { 20, min = 0 } },
+  params = evolution.genetic_params { crossover = 0.9, crossover_eta = 15, mutation_eta = 20 },
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p)
     local size = p.population > 0 and math.max(2, p.population) or p.suggested

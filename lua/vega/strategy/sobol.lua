@@ -5,7 +5,7 @@ local design = require "vega.design"
 local quasi = require("vega.core").quasi
 
 return design.define {
-  name = "sobol", params = { scramble = { "owen", one_of = { "none", "shift", "owen" } } },
+  name = "sobol", params = { scramble = { "owen", one_of = { "none", "shift", "owen" }, about = "how a seed makes its own points" } },
   new = function(self)
     if self.cube.n > quasi.sobol_dimensions then
       error(("strategy 'sobol': directions are known for %d decisions, space '%s' has %d that leave a choice; use halton or latin_hypercube"):format(

@@ -6,7 +6,7 @@ local replacement = require "vega.evolution.replacement"
 local variation = require "vega.evolution.variation"
 
 return evolution.define {
-  name = "tournament", params = { population = { 50, min = 2 } },
+  name = "tournament", params = { population = { 50, min = 2, about = "members alive or being evaluated" } },
   parts = function(space, p)
     local population = replacement.duels(p.population)
     local function offspring(duels, rng, refused)
