@@ -4,22 +4,25 @@
 
 #include <math.h>
 
-static int within(const vg_sampler *s, const vg_guard *g, double code) {
+static int within(const vg_interval *intervals, const vg_guard *g, double code) {
   for (size_t i = g->first; i < g->first + g->count; i++)
-    if (code >= s->intervals[i].low && code <= s->intervals[i].high) return 1;
+    if (code >= intervals[i].low && code <= intervals[i].high) return 1;
   return 0;
 }
 
-static int is_active(const vg_sampler *s, const vg_draw *d, const double *codes) {
+int vg_guard_holds(const vg_guard *program, size_t length, const vg_interval *intervals, const double *codes) {
   int stack[VG_GUARD_DEPTH], top = 0;
-  if (d->guard_length == 0) return 1;
-  for (const vg_guard *g = s->guards + d->guard, *end = g + d->guard_length; g < end; g++) switch (g->op) {
-    case VG_GUARD_WITHIN: stack[top++] = within(s, g, codes[g->slot]); break;
+  for (const vg_guard *g = program, *end = g + length; g < end; g++) switch (g->op) {
+    case VG_GUARD_WITHIN: stack[top++] = within(intervals, g, codes[g->slot]); break;
     case VG_GUARD_AND: top--; stack[top - 1] &= stack[top]; break;
     case VG_GUARD_OR: top--; stack[top - 1] |= stack[top]; break;
     case VG_GUARD_NOT: stack[top - 1] = !stack[top - 1]; break;
   }
   return stack[0];
+}
+
+static int is_active(const vg_sampler *s, const vg_draw *d, const double *codes) {
+  return d->guard_length == 0 || vg_guard_holds(s->guards + d->guard, d->guard_length, s->intervals, codes);
 }
 
 /* The first place whose cumulative weight exceeds a uniform draw of the total. */

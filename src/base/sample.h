@@ -48,14 +48,16 @@ typedef struct vg_guard {
   size_t slot, first, count;
 } vg_guard;
 
+enum { VG_GUARD_DEPTH = 64 };     /* values a guard's program may hold at once; checked by the builder of the program */
+/* What a program of `length` steps, at least one, says of the codes. */
+int vg_guard_holds(const vg_guard *program, size_t length, const vg_interval *intervals, const double *codes);
+
 typedef struct vg_sampler {       /* all arrays borrowed */
   const vg_draw *draws;
   const vg_guard *guards;
   const vg_interval *intervals;
   size_t n_draws, n_slots;
 } vg_sampler;
-
-enum { VG_GUARD_DEPTH = 64 };     /* values a guard's program may hold at once; checked by the builder of the program */
 
 /* One configuration: codes [n_slots], written. */
 void vg_sample(double *codes, const vg_sampler *s, vg_rng *rng);

@@ -1,4 +1,6 @@
-/* vega.core.model: tables of architectures and the models of search strategies. rows { { levels =, category =, parent =, option = }, ... }. */
+/* vega.core.model: tables of architectures and the models of search strategies.
+ * rows({ { levels =, category =, guard =, guard_length =, group = }, ... }, guards, intervals): guards is a flat list of steps (operator of
+ * vg_guard_op, column from 1, first interval from 0, count), intervals a flat list of low, high; a column's guard counts steps from 0. */
 #include "bind/model.h"
 
 #include "base/alloc.h"
@@ -92,29 +94,72 @@ bool vgl_boolfield(lua_State *L, int arg, const char *key, bool def) {
 
 /* --- rows --------------------------------------------------------------------------------------------------------------------------- */
 
-static void read_column(lua_State *L, int at, vg_column *c, size_t place) {
-  c->levels = (int64_t)vgl_numberfield(L, at, "levels", 0);
+typedef struct layout {                               /* vg_columns and its arrays, in one userdata */
+  vg_columns columns;
+  size_t n_guards, n_intervals;
+} layout;
+
+static void read_column(lua_State *L, int at, vg_column *c, size_t n_guards) {
+  double levels = vgl_numberfield(L, at, "levels", 0);
+  if (!(levels >= 0 && levels < 0x1p53)) vgl_error(L, "rows: levels must be 0 to 2^53");
+  c->levels = (int64_t)levels;
   c->category = vgl_boolfield(L, at, "category", false);
-  c->parent = (int)vgl_countfield(L, at, "parent", 0) - 1;
-  c->option = (int64_t)vgl_countfield(L, at, "option", 0) - 1;
-  if (c->levels < 0 || c->parent >= (int)place) vgl_error(L, "rows: column %d: levels >= 0 and an earlier parent expected", (int)place + 1);
+  c->guard = vgl_countfield(L, at, "guard", 0);
+  c->guard_length = vgl_countfield(L, at, "guard_length", 0);
+  c->group = (int)vgl_countfield(L, at, "group", 0);
+  if (c->guard + c->guard_length > n_guards) vgl_error(L, "rows: a column's guard is beyond the program's end");
 }
 
-static int rows_new(lua_State *L) {                   /* rows(columns) -> rows */
+/* A program may not run over its stack, and may look at existing columns and intervals only. */
+static void read_guards(lua_State *L, const double *flat, vg_guard *guards, const layout *l) {
+  for (size_t i = 0; i < l->n_guards; i++) {
+    const double *step = flat + 4 * i;
+    if (!(step[0] >= 0 && step[0] <= VG_GUARD_NOT)) vgl_error(L, "rows: step %d of the guards has no operator", (int)i + 1);
+    guards[i] = (vg_guard){ (vg_guard_op)step[0], (size_t)step[1] - 1, (size_t)step[2], (size_t)step[3] };
+    bool within = guards[i].op == VG_GUARD_WITHIN;
+    if (within && (step[1] < 1 || step[1] > (double)l->columns.n || step[2] < 0 || step[3] < 0 || step[2] + step[3] > (double)l->n_intervals))
+      vgl_error(L, "rows: step %d of the guards looks at what does not exist", (int)i + 1);
+  }
+}
+
+static void check_stack(lua_State *L, const vg_columns *c) {
+  for (size_t j = 0; j < c->n; j++) {
+    int depth = 0, most = 0, least = 1;
+    for (size_t i = c->at[j].guard; i < c->at[j].guard + c->at[j].guard_length; i++) {
+      depth += c->guards[i].op == VG_GUARD_WITHIN ? 1 : c->guards[i].op == VG_GUARD_NOT ? 0 : -1;
+      most = depth > most ? depth : most;
+      least = depth < least ? depth : least;
+    }
+    bool empty = c->at[j].guard_length == 0;
+    if (!empty && (depth != 1 || least < 1 || most > VG_GUARD_DEPTH)) vgl_error(L, "rows: the guard of column %d is no program", (int)j + 1);
+  }
+}
+
+static int rows_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  size_t n = lua_rawlen(L, 1);
+  size_t n = lua_rawlen(L, 1), n_guards, n_intervals;
   luaL_argcheck(L, n > 0, 1, "at least one column expected");
+  lua_settop(L, 3);
+  double *flat_guards = vgl_checkdoubles(L, 2, &n_guards), *flat_intervals = vgl_checkdoubles(L, 3, &n_intervals);
+  luaL_argcheck(L, n_guards % 4 == 0, 2, "four numbers a step expected");
+  luaL_argcheck(L, n_intervals % 2 == 0, 3, "two numbers an interval expected");
   vg_rows *t = lua_newuserdatauv(L, sizeof *t, 1);
   vg_rows_init(t, NULL);
   luaL_setmetatable(L, VGL_ROWS);
-  vg_columns *c = lua_newuserdatauv(L, sizeof *c + n * sizeof *c->at, 0);
-  c->n = n;
+  layout *l = lua_newuserdatauv(L, sizeof *l + n * sizeof(vg_column) + n_guards / 4 * sizeof(vg_guard) + n_intervals / 2 * sizeof(vg_interval), 0);
+  vg_column *at = (vg_column *)(l + 1);
+  vg_guard *guards = (vg_guard *)(at + n);
+  vg_interval *intervals = (vg_interval *)(guards + n_guards / 4);
+  *l = (layout){ { n, at, guards, intervals }, n_guards / 4, n_intervals / 2 };
+  for (size_t i = 0; i < l->n_intervals; i++) intervals[i] = (vg_interval){ flat_intervals[2 * i], flat_intervals[2 * i + 1] };
+  read_guards(L, flat_guards, guards, l);
   for (size_t i = 0; i < n; i++) {
     luaL_argcheck(L, lua_rawgeti(L, 1, (lua_Integer)i + 1) == LUA_TTABLE, 1, "a list of tables expected");
-    read_column(L, lua_gettop(L), &c->at[i], i);
+    read_column(L, lua_gettop(L), &at[i], l->n_guards);
     lua_pop(L, 1);
   }
-  t->columns = c;
+  check_stack(L, &l->columns);
+  t->columns = &l->columns;
   lua_setiuservalue(L, -2, 1);
   return 1;
 }

@@ -19,9 +19,7 @@ double vg_column_snap(const vg_column *c, double u) {
 
 bool vg_columns_is_active(const vg_columns *c, const double *row, size_t column) {
   const vg_column *d = &c->at[column];
-  if (d->parent < 0) return true;
-  double above = row[d->parent];
-  return above != VG_INACTIVE && vg_column_level(&c->at[d->parent], above) == d->option;
+  return d->guard_length == 0 || vg_guard_holds(c->guards + d->guard, d->guard_length, c->intervals, row);
 }
 
 void vg_columns_complete(const vg_columns *c, double *row, vg_rng *rng) {
@@ -70,11 +68,6 @@ static double changed(const vg_column *c, double u, double step, vg_rng *rng) {
   return vg_column_centre(c, up ? level + 1 : level - 1);
 }
 
-static void drop_below(const vg_columns *c, double *row, size_t parent) {
-  for (size_t j = parent + 1; j < c->n; j++)
-    if (c->at[j].parent == (int)parent) row[j] = VG_INACTIVE;      /* deeper ones lose their parent in vg_columns_complete */
-}
-
 void vg_columns_mutate(const vg_columns *c, double *row, double rate, double step, vg_rng *rng) {
   size_t active = 0, changes = 0;
   for (size_t j = 0; j < c->n; j++) active += row[j] != VG_INACTIVE && c->at[j].levels != 1;
@@ -85,13 +78,9 @@ void vg_columns_mutate(const vg_columns *c, double *row, double rate, double ste
     if (seen++ == forced) fallback = j;
     if (vg_rng_uniform(rng) >= rate) continue;
     row[j] = changed(&c->at[j], row[j], step, rng);
-    drop_below(c, row, j);
     changes++;
   }
-  if (changes == 0) {
-    row[fallback] = changed(&c->at[fallback], row[fallback], step, rng);
-    drop_below(c, row, fallback);
-  }
+  if (changes == 0) row[fallback] = changed(&c->at[fallback], row[fallback], step, rng);
   vg_columns_complete(c, row, rng);
 }
 

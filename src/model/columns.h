@@ -8,20 +8,23 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "base/sample.h"
 #include "base/status.h"
 
 #define VG_INACTIVE (-1.0)
 
 typedef struct vg_column {
-  int64_t levels;      /* 0: continuous */
-  bool category;       /* levels without an order */
-  int parent;          /* an earlier column, or -1: always active */
-  int64_t option;      /* ... active where the parent has this level */
+  int64_t levels;               /* 0: continuous */
+  bool category;                /* levels without an order */
+  size_t guard, guard_length;   /* part of the program that says, from earlier columns, whether this one is active; length 0: always */
+  int group;                    /* columns with the same guard have the same number */
 } vg_column;
 
-typedef struct vg_columns {
+typedef struct vg_columns {     /* all arrays borrowed */
   size_t n;
-  vg_column at[];
+  const vg_column *at;
+  const vg_guard *guards;       /* slots are columns, intervals are of values */
+  const vg_interval *intervals;
 } vg_columns;
 
 /* The level of a value of a finite column, and the centre of a level. */
@@ -36,7 +39,7 @@ void vg_columns_random(const vg_columns *c, double *row, vg_rng *rng);
 /* rows [n, columns]: a Latin hypercube; each column takes each of n strata once (McKay et al. 1979, doi:10.2307/1268522). */
 VG_CHECKED vg_status vg_columns_latin(const vg_columns *c, double *rows, size_t n, vg_rng *rng);
 /* `row` with each active column changed with probability `rate` (at least one): numbers by a Gaussian step of s.d. `step`, reflected;
- * categories to another level. Below a changed parent everything is drawn anew. */
+ * categories to another level. What becomes active is drawn. */
 void vg_columns_mutate(const vg_columns *c, double *row, double rate, double step, vg_rng *rng);
 bool vg_columns_equal(const vg_columns *c, const double *a, const double *b);
 

@@ -28,8 +28,6 @@ static size_t add_neighbour(search *s, size_t count, const double *row, size_t c
   if (count == MAX_NEIGHBOURS) return count;
   memcpy(new, row, c->n * sizeof *row);
   new[column] = value;
-  for (size_t j = column + 1; j < c->n; j++)
-    if (c->at[j].parent == (int)column) new[j] = VG_INACTIVE;
   vg_columns_complete(c, new, s->rng);
   return vg_rows_has(s->seen, new) ? count : count + 1;
 }

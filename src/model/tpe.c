@@ -207,14 +207,14 @@ done:
   return status;
 }
 
-/* The columns of the first level of the row that has no values yet: all with the same parent and option, or one of them. */
+/* The columns of the first level of the row that has no values yet: all with the same guard, or one of them. */
 static size_t next_level(const estimator *e, const double *row, size_t *column) {
   const vg_columns *c = e->rows->columns;
   size_t d = 0, first = 0;
   while (first < c->n && (row[first] != VG_INACTIVE || !vg_columns_is_active(c, row, first))) first++;
   if (first == c->n) return 0;
   for (size_t j = first; j < c->n; j++)
-    if (c->at[j].parent == c->at[first].parent && c->at[j].option == c->at[first].option && row[j] == VG_INACTIVE) column[d++] = j;
+    if (c->at[j].group == c->at[first].group && row[j] == VG_INACTIVE) column[d++] = j;
   return e->opts->multivariate ? d : 1;
 }
 

@@ -9,24 +9,50 @@ local UNORDERED = { bool = true, choice = true, const = true, subset = true, seq
 local History = {}
 History.__index = History
 
-local function columns_of(space)
-  local place, columns = {}, {}
+local GUARD = { ["and"] = 1, ["or"] = 2, ["not"] = 3 }          -- vg_guard_op; 0 is a comparison
+
+-- An interval of places (or of values of a continuous decision) in the units of its column.
+local function in_units(domain, low, high)
+  if domain.size then return (low - 1) / domain.size, high / domain.size end
+  return low == -math.huge and 0.0 or domain:unit(low), high == math.huge and 1.0 or domain:unit(high)
+end
+
+-- A condition as a postfix program, appended to the flat lists.
+local function emit(node, guards, intervals)
+  if node.a then
+    emit(node.a, guards, intervals)
+    if node.b then emit(node.b, guards, intervals) end
+    table.move({ GUARD[node.op], 0, 0, 0 }, 1, 4, #guards + 1, guards)
+    return
+  end
+  table.move({ 0, node.decision.place, #intervals // 2, #node.intervals }, 1, 4, #guards + 1, guards)
+  for _, piece in ipairs(node.intervals) do
+    local low, high = in_units(node.decision.domain, piece[1], piece[2])
+    table.move({ low, high }, 1, 2, #intervals + 1, intervals)
+  end
+end
+
+local function new_rows(space)
+  local columns, guards, intervals, groups, n_groups = {}, {}, {}, {}, 0
   for i, d in ipairs(space.decisions) do
-    place[d.name] = i
-    local column = { levels = d.domain.size or 0, category = UNORDERED[d.domain.kind] or false }
-    if d.parent then
-      column.parent = place[d.parent.decision.name]
-      column.option = d.parent.decision.domain:index(d.parent.option)
+    local size = d.domain.size
+    local column = { levels = size and size < 1 << 53 and size or 0, category = UNORDERED[d.domain.kind] or false, group = 0 }
+    if d.guard then
+      local text = space:describe_guard(d)
+      if not groups[text] then n_groups, groups[text] = n_groups + 1, n_groups + 1 end
+      column.group, column.guard = groups[text], #guards // 4
+      emit(d.guard, guards, intervals)
+      column.guard_length = #guards // 4 - column.guard
     end
     columns[i] = column
   end
-  return columns
+  return core.rows(columns, guards, intervals)
 end
 
 local history = {}
 
 function history.new(space)
-  return setmetatable({ space = space, rows = core.rows(columns_of(space)), row_of = {}, pending = {}, told = {}, ordered = {}, failures = 0,
+  return setmetatable({ space = space, rows = new_rows(space), row_of = {}, pending = {}, told = {}, ordered = {}, failures = 0,
     infeasible = 0 }, History)
 end
 

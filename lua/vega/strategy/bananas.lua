@@ -2,17 +2,34 @@
 -- sampling picks among them. White, Neiswanger & Savani 2021, arXiv:1910.11858.
 -- The loss is the paper's relative error above a lower bound; here the bound lies one standard deviation of all results below the best.
 local core = require("vega.core").model
-local encoding = require "vega.model.encoding"
 local history = require "vega.model.history"
+local util = require "vega.util"
 
 local Bananas = { name = "bananas", params = { initial = { 10, min = 2 }, batch = { 10, min = 1 }, models = { 3, min = 2 }, layers = { 10, min = 1 },
   width = { 20, min = 1 }, epochs = { 100, min = 1 }, rate = { 0.01, min = 0 }, candidates = { 100, min = 1 }, parents = { 5, min = 1 },
-  encoding = { "auto", one_of = { "auto", "path", "one_hot" } } } }
+  encoding = { "auto", one_of = { "auto", "path", "onehot" } } } }
 Bananas.__index = Bananas
 
+local LONGEST = 2000         -- bits of a path encoding that "auto" takes
+
+-- Paths where the space has cells that are always active and not too large, else one-hot.
+local function choose_encoding(space, wanted)
+  if wanted ~= "auto" then return wanted end
+  local bits = 0
+  for _, name in ipairs(util.sorted_keys(space.cells)) do
+    local cell = space.cells[name]
+    local least, most = cell:path_lengths()
+    for length = least, most do bits = bits + cell.ops.size ^ length * #cell:starts() end
+    for _, member in ipairs(cell:members()) do if space.by_name[member].guard then return "onehot" end end
+  end
+  return bits > 0 and bits <= LONGEST and "path" or "onehot"
+end
+
 function Bananas.new(space, p, rng)
-  local encode, length = encoding.choose(space, p.encoding)
-  return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), encode = encode, inputs = {}, queue = {},
+  local form = choose_encoding(space, p.encoding)
+  if form == "path" and not next(space.cells) then error(("strategy 'bananas': encoding 'path' needs cells; space '%s' has none"):format(space.name), 0) end
+  local length = #space:encode(space:random(rng), form)
+  return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), form = form, inputs = {}, queue = {},
     model = core.ensemble(length, { models = p.models, layers = p.layers, width = p.width, epochs = p.epochs, rate = p.rate }) }, Bananas)
 end
 
@@ -20,7 +37,7 @@ function Bananas:on_issued(suggestion) self.history:issued(suggestion) end
 
 function Bananas:tell(trial)
   self.history:tell(trial)
-  self.inputs[#self.inputs + 1] = self.encode(trial.arch)
+  self.inputs[#self.inputs + 1] = (self.space:encode(trial.arch, self.form))
 end
 
 -- Costs as multiples of their deviation, the best at 1. Where constraints are violated: beyond the worst cost by the violation.
@@ -61,7 +78,7 @@ local function refill(self)
   if #list == 0 then return end
   self.model:fit(self.inputs, y, self.rng:int(0, math.maxinteger - 1))
   local inputs, drawn = {}, {}
-  for i, arch in ipairs(list) do inputs[i] = self.encode(arch) end
+  for i, arch in ipairs(list) do inputs[i] = (self.space:encode(arch, self.form)) end
   local mean, sd = self.model:predict(inputs)
   for i, arch in ipairs(list) do drawn[i] = { arch = arch, score = mean[i] + sd[i] * self.rng:normal(), i = i } end
   table.sort(drawn, function(a, b) return a.score < b.score or a.score == b.score and a.i < b.i end)
