@@ -337,7 +337,9 @@ local function to_trial(self, suggestion, outcome)
   if outcome.status == "ok" or outcome.status == "stopped" then
     local message, reason
     trial.costs, message, reason = objective.costs(self.objectives, trial.values)
-    if trial.costs and #self.constraints > 0 then trial.violation, message, reason = objective.violation(self.constraints, measured(outcome)) end
+    if trial.costs and #self.constraints > 0 then
+      trial.violation, message, reason, trial.slacks = objective.violation(self.constraints, measured(outcome))
+    end
     if message then trial.status, trial.reason, trial.message = "failed", reason, message end
   elseif outcome.status ~= "infeasible" then
     trial.status = "failed"

@@ -47,16 +47,25 @@ function objective.costs(objectives, values)
   return costs
 end
 
---- The sum of what the constraints are violated by, each over its scale; or nil and what is wrong.
-function objective.violation(constraints, values)
-  local sum = 0.0
+--- How far each bound is from being met, over its scale: a list of numbers, <= 0 where it holds; or nil and what is wrong.
+function objective.slacks(constraints, values)
+  local slacks = {}
   for _, c in ipairs(constraints) do
     local v = values[c.name]
     if not finite(v) then return nil, ("constrained value '%s' is missing or not finite"):format(c.name), "nan" end
-    if c.le then sum = sum + math.max(0, (v - c.le) / c.scale) end
-    if c.ge then sum = sum + math.max(0, (c.ge - v) / c.scale) end
+    if c.le then table.insert(slacks, (v - c.le) / c.scale) end
+    if c.ge then table.insert(slacks, (c.ge - v) / c.scale) end
   end
-  return sum
+  return slacks
+end
+
+--- The sum of what the constraints are violated by, each over its scale; or nil and what is wrong. Then the slacks it is made of.
+function objective.violation(constraints, values)
+  local slacks, message, reason = objective.slacks(constraints, values)
+  if not slacks then return nil, message, reason end
+  local sum = 0.0
+  for _, slack in ipairs(slacks) do sum = sum + math.max(0, slack) end
+  return sum, nil, nil, slacks
 end
 
 --- True when trial a comes before b by the k-th objective: feasible first, then smaller violation, then cost, then the older.

@@ -9,7 +9,7 @@
 
 typedef struct vg_gp vg_gp;
 
-#define VG_GP_NOISE_FLOOR 1e-6     /* variance, of standardised targets */
+#define VG_GP_NOISE_FLOOR 1e-8     /* variance, of standardised targets */
 
 /* noise < 0: fitted; else the fixed variance of standardised targets. `columns` is borrowed. */
 VG_CHECKED vg_status vg_gp_new(vg_gp **out, const vg_columns *columns, double noise);

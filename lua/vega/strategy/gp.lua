@@ -16,9 +16,8 @@ Gp.fidelity = "rungs"              -- under a scheduler: one model for each fide
 function Gp.defaults(spec) return { trials = spec.budget and spec.budget.trials } end
 
 function Gp.new(space, p, rng)
-  local d = #space.decisions
   return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), models = {}, next_fit = 0, fits = 0,
-    n_initial = history.initial_size(p.initial, math.max(10, 2 * d + 2), p.trials) }, Gp)
+    n_initial = history.initial_size(p.initial, 10, p.trials) }, Gp)
 end
 
 function Gp:on_issued(suggestion) self.history:issued(suggestion) end
