@@ -91,7 +91,6 @@ vg_status vg_cmaes_new(vg_cmaes **out, const double *mean, size_t n, double sigm
 
 size_t vg_cmaes_dimensions(const vg_cmaes *c) { return c->n; }
 size_t vg_cmaes_lambda(const vg_cmaes *c) { return c->lambda; }
-const double *vg_cmaes_mean(const vg_cmaes *c) { return c->mean; }
 
 void vg_cmaes_sample(double *x, const vg_cmaes *c, vg_rng *rng) {
   size_t n = c->n;
@@ -201,8 +200,4 @@ vg_cmaes_spread vg_cmaes_get_spread(const vg_cmaes *c) {
     most = fmax(most, c->D[k]);
   }
   return (vg_cmaes_spread){ c->sigma, c->sigma * most, most / least * (most / least) };
-}
-
-void vg_cmaes_covariance(double *covariance, const vg_cmaes *c) {
-  for (size_t i = 0; i < c->n * c->n; i++) covariance[i] = c->sigma * c->sigma * c->C[i];
 }

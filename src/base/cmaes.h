@@ -25,8 +25,5 @@ typedef struct vg_cmaes_spread {
   double sigma, widest, condition; /* widest: the largest standard deviation along an axis of the ellipsoid; condition of C */
 } vg_cmaes_spread;
 vg_cmaes_spread vg_cmaes_get_spread(const vg_cmaes *c);
-const double *vg_cmaes_mean(const vg_cmaes *c);                    /* [n], borrowed until the next update */
-/* covariance [n, n], written: sigma^2 C. */
-void vg_cmaes_covariance(double *covariance, const vg_cmaes *c);
 
 #endif

@@ -80,12 +80,6 @@ static int l_spread(lua_State *L) {                   /* c:spread() -> sigma, wi
   return 3;
 }
 
-static int l_mean(lua_State *L) {                     /* c:mean() -> list */
-  vg_cmaes *c = check_cmaes(L);
-  push_numbers(L, vg_cmaes_mean(c), vg_cmaes_dimensions(c));
-  return 1;
-}
-
 static int l_free(lua_State *L) {
   vg_cmaes **box = luaL_checkudata(L, 1, TYPE);
   vg_cmaes_free(*box);
@@ -100,8 +94,8 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg METHODS[] = {
-  { "mean", l_mean },      { "sample", l_sample }, { "spread", l_spread }, { "update", l_update },
-  { "__close", l_free }, { "__gc", l_free },     { "__tostring", l_tostring }, { NULL, NULL },
+  { "sample", l_sample }, { "spread", l_spread }, { "update", l_update },
+  { "__close", l_free },  { "__gc", l_free },     { "__tostring", l_tostring }, { NULL, NULL },
 };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
 
