@@ -58,7 +58,8 @@ local function evaluate(self, s)
     traced = type(e) == "string" and debug.traceback(e, 2) or e
     return e
   end, util.copy(s.config), trials.new(self, s, points), self.space)                 -- a copy: what it does to it is no part of the journal
-  if core.sys.interrupted() or not ok and tostring(values):match "interrupted!%s*$" then error("interrupted!", 0) end   -- it may have caught it
+  local stopped = core.sys.interrupted() or code == "EINTR" or not ok and tostring(values):match "interrupted!%s*$"      -- it may have caught it
+  if stopped then error("interrupted!", 0) end
   local seconds = core.sys.clock() - started
   if not ok then values = traced or values end                                       -- running out of memory is not traced
   return judge(self, ok, values, message, code), points, seconds

@@ -49,12 +49,6 @@ function util.check_options(who, options, known, level)
   end
 end
 
---- Is `value` in the list?
-function util.contains(list, value)
-  for _, each in ipairs(list) do if each == value then return true end end
-  return false
-end
-
 --- Fills in and checks parameters declared as `{ default, min =, max =, one_of = { words }, about = "text" }`; returns a new table.
 -- A whole-number default takes whole numbers only. Raises on a wrong one.
 function util.parameters(who, declared, given, level)

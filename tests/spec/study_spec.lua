@@ -116,6 +116,15 @@ describe("study", function()
     assert.same({ { step = 1, name = "loss", value = 0.5 } }, t[1].curves)
   end)
 
+  it("does not count a trial that was interrupted inside the engine as failed", function()
+    local study = vega_study(options { evaluate = function(_, trial)
+      if trial.id == 3 then return nil, "train: interrupted before step 7", "EINTR" end
+      return { acc = 1, cost = trial.id }
+    end })
+    assert.error_matches(function() study:run() end, "interrupted!$")
+    assert.equal("RUNNING", study:trials()[3].state)
+  end)
+
   it("says so when nothing succeeded", function()
     local study = vega_study(options { evaluate = function() error("always") end, budget = { trials = 4 } })
     local front, message, code = study:run()
