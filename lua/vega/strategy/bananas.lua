@@ -9,6 +9,7 @@ local Bananas = { name = "bananas", params = { initial = { 10, min = 2 }, batch 
   width = { 20, min = 1 }, epochs = { 100, min = 1 }, rate = { 0.01, min = 0 }, candidates = { 100, min = 1 }, parents = { 5, min = 1 },
   encoding = { "auto", one_of = { "auto", "path", "onehot" } } } }
 Bananas.__index = Bananas
+Bananas.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
 local LONGEST = 2000         -- bits of a path encoding that "auto" takes
 
