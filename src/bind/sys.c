@@ -121,8 +121,9 @@ static int sys_resumable(lua_State *L) {
 
 /* interrupted([forget]) -> was the program asked to stop? forget = true: go on as if it was not. */
 static int sys_interrupted(lua_State *L) {
-  lua_pushboolean(L, vg_interrupted != 0);
+  int number = vg_interrupted;
   if (lua_toboolean(L, 1)) vg_interrupted = 0;
+  lua_pushboolean(L, number != 0);
   return 1;
 }
 
