@@ -155,11 +155,10 @@ static vg_status run_depthwise(const problem *q, void *src, void *dst, void *w, 
   if (q->w_type != wanted) VG_TRY(vg_block_get(&own, (size_t)n_w * vg_dtype_size(wanted)));
   if (own && q->dir != BACKWARD_WEIGHTS) vg_convert(wanted, own, q->w_type, w, n_w);
   void *weights = own ? own : w;
-  if (q->dir == FORWARD) vg_depthwise_forward(&d, q->dtype, dst, src, weights);
+  if (q->dir == FORWARD) vg_depthwise_forward(&d, q->dtype, dst, src, weights, bias);
   if (q->dir == BACKWARD_DATA) vg_depthwise_backward_data(&d, q->dtype, src, dst, weights);
   if (q->dir == BACKWARD_WEIGHTS) VG_GOTO(vg_depthwise_backward_weight(&d, q->dtype, weights, src, dst));
   if (own && q->dir == BACKWARD_WEIGHTS) vg_convert(q->w_type, w, wanted, own, n_w);
-  if (bias) vg_add_row(q->dtype, dst, bias, s->n * s->ho * s->wo, s->co);
 done:
   vg_block_put(own);
   return status;

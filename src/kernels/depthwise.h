@@ -15,15 +15,16 @@ typedef struct vg_dw_shape {
   int kh, kw, stride, pad, dil;
 } vg_dw_shape;
 
-/* Both write all of their output and cannot fail: without memory for scratch they fall back to the plain kernel, which needs none. */
-void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight);
+/* bias [C] f32 or NULL (none), added before dst is rounded. Both write all of their output and cannot fail: without memory for scratch they fall back to the plain kernel, which needs none. */
+void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias);
 void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight);
 /* dw [C, Kh, Kw, 1] f32, overwritten. The same bits for the same number of threads. VG_ENOMEM. */
 VG_CHECKED vg_status vg_depthwise_backward_weight(const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src, const void *dst_grad);
 
 /* The vectorised kernels. VG_ENOMEM without scratch memory; VG_EARG for a kernel or stride beyond VG_DW_MAX_*, which the plain kernels take. */
 enum { VG_DW_MAX_KERNEL = 31, VG_DW_MAX_STRIDE = 16 };
-VG_SIMD_DECLARE(vg_status, depthwise_forward, (const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight));
+VG_SIMD_DECLARE(vg_status, depthwise_forward, (const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight,
+                                               const float *bias));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_data, (const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad,
                                                      const void *weight));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_weight, (const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src,

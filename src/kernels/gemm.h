@@ -10,6 +10,9 @@
 VG_CHECKED vg_status vg_gemm(vg_dtype in, vg_dtype out, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,
                              const void *a, const void *b, float beta, void *c);
 
+/* c = a * transpose(b) + bias: a [m, k], b [n, k] of dtype `in`, bias [n] f32 or NULL, added before c is rounded. Otherwise as vg_gemm. */
+VG_CHECKED vg_status vg_affine(vg_dtype in, vg_dtype out, int64_t m, int64_t n, int64_t k, const void *a, const void *b, const float *bias, void *c);
+
 /* sum[j] = sum over i of x[i, j]; x [rows, cols] f32 or bf16, summed in f32, split by the thread count alone. VG_ENOMEM. */
 VG_CHECKED vg_status vg_column_sum(float *sum, vg_dtype dtype, const void *x, int64_t rows, int64_t cols);
 /* x[i, j] += bias[j]. */

@@ -25,7 +25,8 @@ typedef struct cut {
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
 
 static cut cut_of(const vg_map *m) {
-  cut k = { .fold = 1, .size = m->bf16 ? 2 : 4 };
+  cut k = { .fold = 1, .size = m->bf16 ? 2 : 4, .block = 4, .threads = 1 };
+  if (m->channels == 0) return k;
   int64_t unit = VECTOR / gcd(m->channels, VECTOR);
   if (m->channels * unit <= WIDEST) k.fold = unit;
   while (k.fold * m->channels < WIDE) k.fold *= 2;

@@ -22,6 +22,11 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   long long channels = (long long)out->dim[out->rank - 1], groups = (long long)c->arg[GROUPS];
   if (groups < 1 || channels % groups)
     return vg_fail(VG_ESHAPE, "group_norm: %lld channels do not divide into %lld groups", channels, groups);
+  char text[VG_SHAPE_TEXT];
+  vg_shape sample = *out;
+  sample.dim[0] = 1;
+  if (channels > 0 && vg_shape_count(&sample) == 0)
+    return vg_fail(VG_ESHAPE, "group_norm: nothing to take the mean of in %s", vg_shape_text(text, out));
   VG_TRY(vg_norm_check_vector(c, GAMMA, "gamma", false));
   return vg_norm_check_vector(c, BETA, "beta", false);
 }

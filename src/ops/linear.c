@@ -24,31 +24,31 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   return VG_OK;
 }
 
-/* The weight in the input's dtype: itself, or a cast. Owned by the caller. */
+/* A weight or bias in another dtype: itself, or a cast. Owned by the caller. */
 static vg_status weight_as(vg_tensor **out, vg_tensor *w, vg_dtype dtype) {
   if (w->dtype != dtype) return vg_tensor_cast(out, w, dtype);
   *out = vg_tensor_retain(w);
   return VG_OK;
 }
 
-static vg_status add_bias(vg_tensor *out, const vg_tensor *bias) {
-  int64_t n = vg_tensor_count(bias);
-  float *b;
-  VG_TRY(vg_block_get((void **)&b, (size_t)n * sizeof *b));
-  vg_convert(VG_F32, b, bias->dtype, vg_tensor_data(bias), n);
-  vg_add_row(out->dtype, vg_tensor_data(out), b, n ? vg_tensor_count(out) / n : 0, n);
-  vg_block_put(b);
-  return VG_OK;
+/* All axes of x but the last. */
+static int64_t rows_of(const vg_tensor *x) {
+  int64_t rows = 1;
+  for (int i = 0; i < x->shape.rank - 1; i++) rows *= x->shape.dim[i];
+  return rows;
 }
 
 static vg_status forward(vg_tensor *out, vg_call *c) {
-  int64_t n = c->in[1]->shape.dim[0], k = c->in[1]->shape.dim[1], m = n ? vg_tensor_count(out) / n : 0;
-  vg_tensor *x = c->in[0], *w;
-  VG_TRY(weight_as(&w, c->in[1], x->dtype));
-  vg_status s = vg_gemm(x->dtype, out->dtype, false, true, m, n, k, 1, vg_tensor_data(x), vg_tensor_data(w), 0, vg_tensor_data(out));
+  int64_t n = c->in[1]->shape.dim[0], k = c->in[1]->shape.dim[1];
+  vg_tensor *x = c->in[0], *w = NULL, *bias = NULL;
+  vg_status status;
+  VG_GOTO(weight_as(&w, c->in[1], x->dtype));
+  if (c->n_in > 2 && c->in[2]) VG_GOTO(weight_as(&bias, c->in[2], VG_F32));
+  VG_GOTO(vg_affine(x->dtype, out->dtype, rows_of(x), n, k, vg_tensor_data(x), vg_tensor_data(w), bias ? vg_f32(bias) : NULL, vg_tensor_data(out)));
+done:
   vg_tensor_release(w);
-  if (s == VG_OK && c->n_in > 2 && c->in[2]) s = add_bias(out, c->in[2]);
-  return s;
+  vg_tensor_release(bias);
+  return status;
 }
 
 static vg_status backward_bias(vg_tensor *dbias, const vg_tensor *dout) {
@@ -63,7 +63,7 @@ static vg_status backward_bias(vg_tensor *dbias, const vg_tensor *dout) {
 
 static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
   (void)add;
-  int64_t n = c->in[1]->shape.dim[0], k = c->in[1]->shape.dim[1], m = n ? vg_tensor_count(dout) / n : 0;
+  int64_t n = c->in[1]->shape.dim[0], k = c->in[1]->shape.dim[1], m = rows_of(dout);
   vg_dtype t = dout->dtype;
   if (din[0]) {
     vg_tensor *w;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+static const double LARGEST_INTEGER = 9007199254740992.0;      /* 2^53: all integers up to here are doubles, and fit into int64_t */
+
 /* The table is sorted by name. */
 const vg_op *vg_op_find(const char *name) {
   for (int low = 0, high = vg_n_ops; low < high;) {
@@ -34,7 +36,8 @@ vg_status vg_op_check(const vg_call *c) {
   for (int i = 0, n = vg_op_n_args(op); i < n; i++) {
     const vg_arg *a = &op->args[i];
     double v = c->arg[i];
-    if (a->integer && v != floor(v)) return vg_fail(VG_EARG, "%s: %s must be an integer, got %g", op->name, a->name, v);
+    if (a->integer && !(fabs(v) <= LARGEST_INTEGER && v == floor(v)))
+      return vg_fail(VG_EARG, "%s: %s must be an integer, got %g", op->name, a->name, v);
     if ((a->min != 0 || a->max != 0) && !(v >= a->min && v <= (a->max == 0 ? INFINITY : a->max)))
       return vg_fail(VG_EARG, "%s: %s must be between %g and %g, got %g", op->name, a->name, a->min, a->max == 0 ? INFINITY : a->max, v);
   }

@@ -50,8 +50,9 @@ static void check(const vg_dw_shape *s, vg_dtype dtype, bool avx512) {
   double taps = s->kh * s->kw;
   void *src = random_values(dtype, in), *grad = random_values(dtype, out), *weight = random_values(dtype, nw);
   void *got = random_values(dtype, out), *want = random_values(dtype, out);
-  vg_ref_depthwise_forward(s, dtype, want, src, weight);
-  assert_int_equal((avx512 ? vg__depthwise_forward_avx512 : vg__depthwise_forward_avx2)(s, dtype, got, src, weight), VG_OK);
+  float *bias = random_values(VG_F32, s->c);
+  vg_ref_depthwise_forward(s, dtype, want, src, weight, bias);
+  assert_int_equal((avx512 ? vg__depthwise_forward_avx512 : vg__depthwise_forward_avx2)(s, dtype, got, src, weight, bias), VG_OK);
   compare("forward", s, dtype, got, want, out, taps);
 
   void *dgot = random_values(dtype, in), *dwant = random_values(dtype, in);
@@ -66,7 +67,7 @@ static void check(const vg_dw_shape *s, vg_dtype dtype, bool avx512) {
                      VG_OK);
   compare("backward weight", s, VG_F32, wgot, wwant, nw, (double)(s->n * s->ho * s->wo));
   assert_memory_equal(wgot, again, (size_t)nw * 4);
-  void *all[] = { src, grad, weight, got, want, dgot, dwant, wgot, wwant, again };
+  void *all[] = { src, grad, weight, got, want, dgot, dwant, wgot, wwant, again, bias };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -126,7 +127,7 @@ static void test_fallback(void **unused) {
   for (int i = 0; i < 33 * 33; i++) weight[i] = (float)i;
   src[0] = grad[0] = 1;
   float out[16];
-  vg_depthwise_forward(&s, VG_F32, out, src, weight);
+  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL);
   assert_float_equal(out[0], 0, 0);
   vg_depthwise_backward_data(&s, VG_F32, dsrc, grad, weight);
   assert_float_equal(dsrc[1], 1, 0);
@@ -134,7 +135,7 @@ static void test_fallback(void **unused) {
   assert_float_equal(dw[0], 1, 0);
   assert_true(make(&s, 1, 4, 4, 1, 3, 3, 1, 1, 1));
   vg_alloc_fail_at(1, 1);
-  vg_depthwise_forward(&s, VG_F32, out, src, weight);
+  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL);
   assert_int_equal(vg_depthwise_backward_weight(&s, VG_F32, dw, src, grad), VG_ENOMEM);
   vg_alloc_fail_at(0, 0);
   assert_float_equal(out[0], 4, 0);

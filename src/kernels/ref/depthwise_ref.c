@@ -10,12 +10,12 @@ static void put(vg_dtype dtype, void *p, int64_t i, double v) {
   else ((float *)p)[i] = (float)v;
 }
 
-void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight) {
+void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias) {
   for (int64_t n = 0; n < s->n; n++)
     for (int64_t y = 0; y < s->ho; y++)
       for (int64_t x = 0; x < s->wo; x++)
         for (int64_t c = 0; c < s->c; c++) {
-          double sum = 0;
+          double sum = bias ? bias[c] : 0;
           for (int i = 0; i < s->kh; i++)
             for (int j = 0; j < s->kw; j++) {
               int64_t iy = y * s->stride - s->pad + i * s->dil, ix = x * s->stride - s->pad + j * s->dil;

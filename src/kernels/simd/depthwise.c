@@ -250,12 +250,12 @@ static void window_rows(window *win, worker *w, const plan *p, const void *in, i
   }
 }
 
-/* W output columns of one vector of channels. dst: the first column's element; `next` elements from column to column. */
-INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, const window *win, int64_t xo, const vf *weight, int kw,
+/* W output columns of one vector of channels, whose sums begin at `start`. dst: the first column's element; `next` elements from column to column. */
+INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, const window *win, int64_t xo, const vf *weight, vf start, int kw,
                   const phase *ph, bool bf16, int lanes) {
   vf acc[16];
 #pragma GCC unroll 16
-  for (int j = 0; j < W; j++) acc[j] = (vf){ 0 };
+  for (int j = 0; j < W; j++) acc[j] = start;
   for (int i = 0; i < win->n; i++) {
     const vf *x = win->x[i] + xo, *w = weight + win->k[i] * kw + ph->w0;
     for (int t = 0; t < ph->ntap; t++) {
@@ -272,11 +272,11 @@ INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, c
 }
 
 /* All columns of one phase: blocks of 16 where the registers suffice, then 8; the last one reaches back over columns already done. */
-INLINE void columns(int64_t step, void *dst, int64_t next, const window *win, int64_t xo, const vf *weight, int kw, const phase *ph, bool bf16,
-                    int lanes) {
+INLINE void columns(int64_t step, void *dst, int64_t next, const window *win, int64_t xo, const vf *weight, vf start, int kw, const phase *ph,
+                    bool bf16, int lanes) {
   int64_t q = 0, cols = ph->cols;
 #define AT(W, q, valid) \
-  block(W, step, (void *)element(dst, (q) * next, bf16), next, valid, win, xo + (q) * step, weight, kw, ph, bf16, lanes)
+  block(W, step, (void *)element(dst, (q) * next, bf16), next, valid, win, xo + (q) * step, weight, start, kw, ph, bf16, lanes)
 #ifdef __AVX512F__
   for (; q + 16 <= cols; q += 16) AT(16, q, 16);
 #endif
@@ -288,36 +288,39 @@ INLINE void columns(int64_t step, void *dst, int64_t next, const window *win, in
 #undef AT
 }
 
-static void columns_any(const plan *p, void *dst, int64_t next, const window *win, int64_t xo, const vf *weight, const phase *ph, int lanes) {
+static void columns_any(const plan *p, void *dst, int64_t next, const window *win, int64_t xo, const vf *packed, const phase *ph, int lanes) {
   int kw = p->s->kw;
+  vf start = packed[p->s->kh * kw];
+  const vf *weight = packed;
   if (p->bf16) {
-    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, kw, ph, true, lanes);
-    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, kw, ph, true, lanes);
-    else columns(p->col_step, dst, next, win, xo, weight, kw, ph, true, lanes);
+    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, true, lanes);
+    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, true, lanes);
+    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, true, lanes);
   } else {
-    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, kw, ph, false, lanes);
-    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, kw, ph, false, lanes);
-    else columns(p->col_step, dst, next, win, xo, weight, kw, ph, false, lanes);
+    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, false, lanes);
+    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, false, lanes);
+    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, false, lanes);
   }
 }
 
-/* weight [C, taps] to [vector][tap] of VL channels, zero beyond C. */
-static void pack_weights(vf *packed, const plan *p, const void *weight) {
+/* weight [C, taps] and bias [C] (NULL: zeros) to [vector][tap, then the bias] of VL channels, zero beyond C. */
+static void pack_weights(vf *packed, const plan *p, const void *weight, const float *bias) {
   int taps = p->s->kh * p->s->kw;
   for (int64_t v = 0; v < p->vectors; v++)
-    for (int t = 0; t < taps; t++) {
+    for (int t = 0; t <= taps; t++) {
       vf x = { 0 };
       for (int k = 0; k < VL && v * VL + k < p->c; k++) {
         int64_t i = (v * VL + k) * taps + t;
-        x[k] = p->bf16 ? vg_bf16_to_f32(((const uint16_t *)weight)[i]) : ((const float *)weight)[i];
+        if (t == taps) x[k] = bias ? bias[v * VL + k] : 0;
+        else x[k] = p->bf16 ? vg_bf16_to_f32(((const uint16_t *)weight)[i]) : ((const float *)weight)[i];
       }
-      packed[v * taps + t] = x;
+      *packed++ = x;
     }
 }
 
 static void run_job(worker *w, const plan *p, void *out, const void *in, const vf *packed, int64_t chunk, int64_t g) {
   int64_t first = chunk * p->rows_per_job, end = first + p->rows_per_job, rows = p->s->n * p->out_h;
-  int tail, taps = p->s->kh * p->s->kw;
+  int tail, packed_taps = p->s->kh * p->s->kw + 1;
   int64_t n = group_vectors(p, g, &tail);
   window win;
   w->image = -1;
@@ -330,18 +333,18 @@ static void run_job(worker *w, const plan *p, void *out, const void *in, const v
         int64_t at = (r * p->out_w + i) * p->c + (g * p->group + v) * VL;
         if (ph->cols > 0)
           columns_any(p, (void *)element(out, at, p->bf16), p->phases * p->c, &win, v * p->ring_cols + ph->x0,
-                      packed + (g * p->group + v) * taps, ph, v + 1 < n ? VL : tail);
+                      packed + (g * p->group + v) * packed_taps, ph, v + 1 < n ? VL : tail);
       }
   }
 }
 
-static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const void *in, const void *weight, bool transposed) {
+static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const void *in, const void *weight, const float *bias, bool transposed) {
   plan p;
   VG_TRY(plan_make(&p, s, dtype, transposed));
-  int64_t threads = omp_get_max_threads(), packed_size = p.vectors * s->kh * s->kw;
+  int64_t threads = omp_get_max_threads(), packed_size = p.vectors * (s->kh * s->kw + 1);
   vf *scratch = NULL;
   VG_TRY(vg_block_get((void **)&scratch, (size_t)(packed_size + threads * ring_size(&p)) * sizeof(vf)));
-  pack_weights(scratch, &p, weight);
+  pack_weights(scratch, &p, weight, bias);
 #pragma omp parallel if (is_large(s))
   {
     worker w;
@@ -353,12 +356,13 @@ static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const
   return VG_OK;
 }
 
-vg_status VG_SIMD(depthwise_forward)(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight) {
-  return convolve(s, dtype, dst, src, weight, false);
+vg_status VG_SIMD(depthwise_forward)(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight,
+                                     const float *bias) {
+  return convolve(s, dtype, dst, src, weight, bias, false);
 }
 
 vg_status VG_SIMD(depthwise_backward_data)(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight) {
-  return convolve(s, dtype, dsrc, dst_grad, weight, true);
+  return convolve(s, dtype, dsrc, dst_grad, weight, NULL, true);
 }
 
 /* ---- weight gradient ---- */
