@@ -35,18 +35,31 @@ static const char *word_of(char out[32], const vg_node *d, const char *name) {
 
 static bool is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
 
+static int readers_of(const vg_graph *g, int node) {
+  int n = 0;
+  for (int i = 0; i < g->n; i++)
+    for (int k = 0; g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++) n += g->nodes[i].in[k] == node;
+  return n;
+}
+
+/* A parameter that this layer alone reads: its numbers may change. A shared or a computed one may not. */
+static bool is_own(const vg_graph *g, const vg_node *layer, int input) {
+  int p = input < layer->n_in ? layer->in[input] : -1;
+  return p >= 0 && g->nodes[p].kind == VG_NODE_PARAM && readers_of(g, p) == 1;
+}
+
+static bool takes_norm(const vg_graph *g, int layer) {
+  const vg_node *d = &g->nodes[layer];
+  if (!is_op(d, "conv2d") && !is_op(d, "linear")) return false;
+  bool has_bias = d->n_in > 2 && d->in[2] >= 0;
+  return layer != g->output && readers_of(g, layer) == 1 && is_own(g, d, 1) && (!has_bias || is_own(g, d, 2));
+}
+
 static void find_norms(fold *f) {
   const vg_graph *g = f->old;
   for (int i = 0; i < g->n; i++) f->map[i] = f->norm[i] = -1;
-  for (int i = 0; i < g->n; i++) {
-    const vg_node *bn = &g->nodes[i];
-    if (!is_op(bn, "batch_norm")) continue;
-    int conv = bn->in[0], readers = 0;
-    if (!is_op(&g->nodes[conv], "conv2d") && !is_op(&g->nodes[conv], "linear")) continue;
-    for (int k = 0; k < g->n; k++)
-      for (int j = 0; g->nodes[k].kind == VG_NODE_OP && j < g->nodes[k].n_in; j++) readers += g->nodes[k].in[j] == conv;
-    if (readers == 1 && conv != g->output) f->norm[conv] = i;
-  }
+  for (int i = 0; i < g->n; i++)
+    if (is_op(&g->nodes[i], "batch_norm") && takes_norm(g, g->nodes[i].in[0])) f->norm[g->nodes[i].in[0]] = i;
 }
 
 /* Parameters are brought over when an operator first reads them: those of folded norms never are. */
@@ -84,7 +97,7 @@ static vg_status add_activation(int *id, fold *f, int bn, int x) {
   const vg_node *d = &f->old->nodes[bn];
   *id = x;
   if (strcmp(word_of(word, d, "act"), "none") == 0) return VG_OK;
-  const vg_op *op = vg_op_find(word);
+  const vg_op *op = vg_op_find(strcmp(word, "leaky") == 0 ? "leaky_relu" : word);      /* its default slope is the norm's */
   if (!op) return vg_fail(VG_EARG, "fold: '%s' is not an operator", word);
   snprintf(name, sizeof name, "%s.%s", d->name, word);
   return vg_graph_op(id, f->new, name, op, &x, 1, NULL);

@@ -51,6 +51,7 @@ void vg__graph_close_node(int *id, vg_graph *g) {
 vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
   vg_graph *g = NULL;
   if (input->rank < 1 || input->rank >= VG_MAX_RANK) return vg_fail(VG_EARG, "graph: the input of one sample has 1 to %d axes, got %d", VG_MAX_RANK - 1, input->rank);
+  VG_TRY(vg_shape_check(input));
   VG_TRY(VG_NEW(&g));
   g->output = -1;
   vg_node *in = NULL;
@@ -86,6 +87,7 @@ void vg_graph_free(vg_graph *g) {
 vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape *shape, vg_init init, int64_t fan, bool decays) {
   vg_node *d;
   if (g->values) return vg_fail(VG_EARG, "graph: parameter '%s' comes after the arena was made", name);
+  VG_TRY(vg_shape_check(shape));
   VG_TRY(vg__graph_open_node(&d, g, name, VG_NODE_PARAM));
   d->shape = *shape;
   d->init = init;
@@ -99,6 +101,7 @@ vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape 
 
 vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape *shape, double fill) {
   vg_node *d;
+  VG_TRY(vg_shape_check(shape));
   VG_TRY(vg__graph_open_node(&d, g, name, VG_NODE_BUFFER));
   d->shape = *shape;
   d->fill = fill;
@@ -119,7 +122,8 @@ static vg_status infer(vg_node *d, const vg_graph *g) {
     c.in[i] = &ghosts[i];
   }
   VG_TRY(vg_op_check(&c));
-  return d->op->shape(&d->shape, &d->dtype, &c);
+  VG_TRY(d->op->shape(&d->shape, &d->dtype, &c));
+  return vg_shape_check(&d->shape);                /* or the next rules would compute with numbers that have wrapped around */
 }
 
 vg_status vg__graph_set_inputs(vg_node *d, const vg_graph *g, const char *who, const int *in, int n_in) {

@@ -27,20 +27,30 @@ void vg_op_defaults(vg_call *c, const vg_op *op) {
   for (int i = 0, n = vg_op_n_args(op); i < n; i++) c->arg[i] = op->args[i].def;
 }
 
+static int count_words(const char *words) {
+  int n = 1;
+  while ((words = strchr(words, ' ')) != NULL) words++, n++;
+  return n;
+}
+
+static vg_status check_arg(const vg_op *op, const vg_arg *a, double v) {
+  double most = a->max == 0 ? INFINITY : a->max;
+  if (a->integer && !(fabs(v) <= LARGEST_INTEGER && v == floor(v)))
+    return vg_fail(VG_EARG, "%s: %s must be an integer, got %g", op->name, a->name, v);
+  if ((a->min != 0 || a->max != 0) && !(v >= a->min && v <= most))
+    return vg_fail(VG_EARG, "%s: %s must be between %g and %g, got %g", op->name, a->name, a->min, most, v);
+  if (a->words && !(v >= 0 && v < count_words(a->words) && v == floor(v)))
+    return vg_fail(VG_EARG, "%s: %s must be a place in '%s', got %g", op->name, a->name, a->words, v);
+  return VG_OK;
+}
+
 vg_status vg_op_check(const vg_call *c) {
   const vg_op *op = c->op;
   if (c->n_in < op->min_in || c->n_in > op->max_in)
     return vg_fail(VG_EARG, "%s: expected %d to %d inputs, got %d", op->name, op->min_in, op->max_in, c->n_in);
   for (int i = 0; i < op->min_in; i++)
     if (!c->in[i]) return vg_fail(VG_EARG, "%s: input %d is missing", op->name, i + 1);
-  for (int i = 0, n = vg_op_n_args(op); i < n; i++) {
-    const vg_arg *a = &op->args[i];
-    double v = c->arg[i];
-    if (a->integer && !(fabs(v) <= LARGEST_INTEGER && v == floor(v)))
-      return vg_fail(VG_EARG, "%s: %s must be an integer, got %g", op->name, a->name, v);
-    if ((a->min != 0 || a->max != 0) && !(v >= a->min && v <= (a->max == 0 ? INFINITY : a->max)))
-      return vg_fail(VG_EARG, "%s: %s must be between %g and %g, got %g", op->name, a->name, a->min, a->max == 0 ? INFINITY : a->max, v);
-  }
+  for (int i = 0, n = vg_op_n_args(op); i < n; i++) VG_TRY(check_arg(op, &op->args[i], c->arg[i]));
   return VG_OK;
 }
 

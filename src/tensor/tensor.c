@@ -59,12 +59,15 @@ vg_status vg_shape_broadcast(vg_shape *out, const vg_shape *a, const vg_shape *b
   return VG_OK;
 }
 
-static vg_status check_shape(const vg_shape *s) {
+/* Also of one extent, where another is 0: rules multiply them. */
+static const int64_t LARGEST = (int64_t)1 << 42;
+
+vg_status vg_shape_check(const vg_shape *s) {
   int64_t n = 1;
   if (s->rank < 0 || s->rank > VG_MAX_RANK) return vg_fail(VG_EARG, "tensor: at most %d axes, got %d", VG_MAX_RANK, s->rank);
   for (int i = 0; i < s->rank; i++) {
     if (s->dim[i] < 0) return vg_fail(VG_EARG, "tensor: axis %d has negative length %lld", i + 1, (long long)s->dim[i]);
-    if (__builtin_mul_overflow(n, s->dim[i], &n) || n > (int64_t)1 << 42) return vg_fail(VG_EARG, "tensor: shape is too large");
+    if (s->dim[i] > LARGEST || __builtin_mul_overflow(n, s->dim[i], &n) || n > LARGEST) return vg_fail(VG_EARG, "tensor: shape is too large");
   }
   return VG_OK;
 }
@@ -73,7 +76,7 @@ vg_status vg_tensor_new(vg_tensor **out, vg_dtype dtype, const vg_shape *shape) 
   vg_status status;
   vg_tensor *t = NULL;
   vg_storage *s = NULL;
-  VG_TRY(check_shape(shape));
+  VG_TRY(vg_shape_check(shape));
   VG_TRY(VG_NEW(&t));
   VG_GOTO(VG_NEW(&s));
   s->bytes = (size_t)vg_shape_count(shape) * vg_dtype_size(dtype);
@@ -113,7 +116,7 @@ vg_status vg_tensor_cast(vg_tensor **out, const vg_tensor *t, vg_dtype dtype) {
 }
 
 vg_status vg_tensor_view(vg_tensor **out, const vg_tensor *t, int64_t begin, const vg_shape *shape) {
-  VG_TRY(check_shape(shape));
+  VG_TRY(vg_shape_check(shape));
   int64_t n = vg_shape_count(shape);
   if (begin < 0 || begin + n > vg_tensor_count(t))
     return vg_fail(VG_ESHAPE, "view: elements %lld to %lld of a tensor of %lld", (long long)begin + 1, (long long)(begin + n), (long long)vg_tensor_count(t));

@@ -25,6 +25,8 @@ typedef struct vg_shape {
   int64_t dim[VG_MAX_RANK];
 } vg_shape;
 int64_t vg_shape_count(const vg_shape *s);
+/* VG_EARG for more than VG_MAX_RANK axes, a negative extent, or more than 2^42 elements. */
+VG_CHECKED vg_status vg_shape_check(const vg_shape *s);
 bool vg_shape_is_equal(const vg_shape *a, const vg_shape *b);
 vg_shape vg_shape_of(int rank, const int64_t *dim);
 #define VG_SHAPE(...) ((vg_shape){ (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ } })

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,28 @@ static void gradients_of_a_network(void **state) {
   vg_graph_free(g);
 }
 
+/* Extents that would wrap around are refused where the graph is built, not where it runs. */
+static void shapes_do_not_wrap_around(void **state) {
+  (void)state;
+  vg_graph *g;
+  vg_call c = { 0 };
+  int at = 0, made = 0;
+  vg_status s = VG_OK;
+  assert_int_equal(vg_graph_new(&g, &VG_SHAPE(2, 2, 3)), VG_OK);
+  vg_op_defaults(&c, vg_op_find("upsample"));
+  c.arg[0] = 64;
+  for (char name[8]; made < 20 && s == VG_OK; made++) {
+    snprintf(name, sizeof name, "up%d", made);
+    s = vg_graph_op(&at, g, name, c.op, &at, 1, c.arg);
+  }
+  assert_int_equal(s, VG_EARG);
+  assert_string_equal(vg_message(), "tensor: shape is too large");
+  assert_true(made < 6);
+  assert_int_equal(vg_graph_param(&at, g, "w", &VG_SHAPE(INT64_MAX, 2), VG_INIT_ZEROS, 1, true), VG_EARG);
+  assert_int_equal(vg_graph_buffer(&at, g, "b", &VG_SHAPE(-1), 0), VG_EARG);
+  vg_graph_free(g);
+}
+
 static void refusals(void **state) {
   (void)state;
   vg_graph *g = small();
@@ -185,6 +208,7 @@ int main(void) {
     cmocka_unit_test(folding_keeps_the_function), cmocka_unit_test(the_same_seed_gives_the_same_network),
     cmocka_unit_test(replayed_outputs_give_the_same_gradients_in_less_memory), cmocka_unit_test(counts_are_exact),
     cmocka_unit_test(gradients_of_a_network),     cmocka_unit_test(refusals),
+    cmocka_unit_test(shapes_do_not_wrap_around),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,6 +354,13 @@ static void prove_table_refusals(const vg_op *op, const char *text) {
       snprintf(want, sizeof want, "%s: %s must be an integer, got %g", op->name, a->name, odd[k]);
       refuse(&d, VG_EARG, want, "no integer");
     }
+    const double no_word[] = { 99, -1, 0.5 };
+    for (int k = 0; a->words && !a->integer && k < 3; k++) {
+      d = c;
+      d.arg[i] = no_word[k];
+      snprintf(want, sizeof want, "%s: %s must be a place in '%s', got %g", op->name, a->name, a->words, no_word[k]);
+      refuse(&d, VG_EARG, want, "no word");
+    }
     if (a->min == 0 && a->max == 0) continue;
     const double outside[] = { a->min - 1, most + 1, NAN };
     for (int k = 0; k < (a->integer ? 2 : 3); k++) {
