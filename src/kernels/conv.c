@@ -115,6 +115,46 @@ done:
   return status;
 }
 
+static bool is_dense_1x1(const vg_conv_shape *s) { return s->kh == 1 && s->kw == 1 && s->groups == 1; }
+static bool is_product(const vg_conv_shape *s) {
+  return is_dense_1x1(s) && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 && s->pad_w == 0;
+}
+
+/* Where oneDNN 2.6.3 gives wrong numbers, found by comparing some ten thousand shapes with plain loops (tests/c/test_many_shapes.c):
+ *   bf16 data gradient of a 1x1 kernel with an odd number of output channels, when its pixels come in blocks of 30: all values
+ *   bf16 weight gradient where the stride is wider than the image: kernel columns that see nothing but padding read what lies behind
+ *   f32 weight gradient of a strided 1x1 kernel without AVX512, channels no multiple of 8: some values, and it may write out of bounds */
+static bool data_gradient_is_wrong(const problem *q) { return q->dir == BACKWARD_DATA && q->dtype == VG_BF16 && is_product(q->s) && q->s->co % 2; }
+static bool bf16_weights_are_wrong(const problem *q) { return q->dir == BACKWARD_WEIGHTS && q->dtype == VG_BF16 && q->s->stride_w > q->s->w; }
+static bool f32_weights_are_wrong(const problem *q) {
+  bool is_strided = q->s->stride_h > 1 || q->s->stride_w > 1;
+  return q->dir == BACKWARD_WEIGHTS && q->dtype == VG_F32 && !vg_cpu_has_avx512() && q->s->kh == 1 && q->s->kw == 1 && is_strided && q->s->ci / q->s->groups % 8;
+}
+
+/* The weight gradient of a strided 1x1 kernel by plain loops: rare, and right. */
+static void plain_1x1_weights(const vg_conv_shape *s, float *dw, const float *src, const float *ddst) {
+  int64_t deep = s->ci / s->groups, wide = s->co / s->groups, pixels = s->ho * s->wo;
+#pragma omp parallel for schedule(static) if (vg_conv_macs(s) > 1 << 18)
+  for (int64_t o = 0; o < s->co; o++) {
+    float *row = dw + o * deep;
+    memset(row, 0, (size_t)deep * sizeof *row);
+    for (int64_t p = 0; p < s->n * pixels; p++) {
+      int64_t h = p % pixels / s->wo * s->stride_h - s->pad_h, w = p % s->wo * s->stride_w - s->pad_w;
+      if (h < 0 || w < 0 || h >= s->h || w >= s->w) continue;
+      const float *x = src + ((p / pixels * s->h + h) * s->w + w) * s->ci + o / wide * deep;
+      float g = ddst[p * s->co + o];
+      for (int64_t i = 0; i < deep; i++) row[i] += g * x[i];
+    }
+  }
+}
+
+/* By oneDNN, in a type that it computes in. */
+static vg_status run_native(const problem *q, void *src, void *dst, void *w, const float *bias) {
+  if (!f32_weights_are_wrong(q)) return run(q, src, dst, w, bias);
+  plain_1x1_weights(q->s, w, src, dst);
+  return VG_OK;
+}
+
 /* bf16 activations where the CPU cannot: f32 copies of both, the result converted back. The written one need not be copied in. */
 static vg_status run_through_f32(const problem *q, void *src, void *dst, void *w, const float *bias) {
   int64_t n_src = q->s->n * q->s->h * q->s->w * q->s->ci, n_dst = q->s->n * q->s->ho * q->s->wo * q->s->co;
@@ -129,7 +169,7 @@ static vg_status run_through_f32(const problem *q, void *src, void *dst, void *w
   if (q->dir != BACKWARD_DATA) vg_convert(VG_F32, fs, VG_BF16, src, n_src);
   if (q->dir != FORWARD) vg_convert(VG_F32, fd, VG_BF16, dst, n_dst);
   if (q->dir != BACKWARD_WEIGHTS) vg_convert(VG_F32, fw, q->w_type, w, n_w);
-  VG_GOTO(run(&f, fs, fd, fw, bias));
+  VG_GOTO(run_native(&f, fs, fd, fw, bias));
   if (q->dir == FORWARD) vg_convert(VG_BF16, dst, VG_F32, fd, n_dst);
   if (q->dir == BACKWARD_DATA) vg_convert(VG_BF16, src, VG_F32, fs, n_src);
   if (q->dir == BACKWARD_WEIGHTS) vg_convert(q->w_type, w, VG_F32, fw, n_w);
@@ -171,7 +211,8 @@ done:
  * between with few channels; forward 160 against 287 for 144->24 at 64x32x32, 67 against 191 for 64 rows, mostly slower elsewhere. */
 static bool product_is_faster(const problem *q, bool bias) {
   const vg_conv_shape *s = q->s;
-  if (s->kh != 1 || s->kw != 1 || s->stride_h != 1 || s->stride_w != 1 || s->pad_h != 0 || s->pad_w != 0 || s->groups != 1) return false;
+  if (!is_product(s)) return false;
+  if (data_gradient_is_wrong(q)) return true;
   if (q->dtype != VG_F32 || q->w_type != VG_F32 || bias || !vg_cpu_has_avx512()) return false;
   int64_t rows = s->n * s->h * s->w, narrow = s->ci < s->co ? s->ci : s->co;
   bool is_large = rows * (s->ci + s->co) > (5 << 20);     /* 20 MiB */
@@ -182,20 +223,28 @@ static bool product_is_faster(const problem *q, bool bias) {
 
 static vg_status run_product(const problem *q, void *src, void *dst, void *w) {
   const vg_conv_shape *s = q->s;
-  int64_t rows = s->n * s->h * s->w;
-  if (q->dir == FORWARD) return vg_gemm(VG_F32, VG_F32, false, true, rows, s->co, s->ci, 1, src, w, 0, dst);
-  if (q->dir == BACKWARD_DATA) return vg_gemm(VG_F32, VG_F32, false, false, rows, s->ci, s->co, 1, dst, w, 0, src);
-  return vg_gemm(VG_F32, VG_F32, true, false, s->co, s->ci, rows, 1, dst, src, 0, w);
+  int64_t rows = s->n * s->h * s->w, n_w = s->co * s->ci;
+  if (q->dir == BACKWARD_WEIGHTS) return vg_gemm(q->dtype, q->w_type, true, false, s->co, s->ci, rows, 1, dst, src, 0, w);
+  void *own = NULL;
+  if (q->w_type != q->dtype) {
+    VG_TRY(vg_block_get(&own, (size_t)n_w * vg_dtype_size(q->dtype)));
+    vg_convert(q->dtype, own, q->w_type, w, n_w);
+    w = own;
+  }
+  vg_status status = q->dir == FORWARD ? vg_gemm(q->dtype, q->dtype, false, true, rows, s->co, s->ci, 1, src, w, 0, dst)
+                                       : vg_gemm(q->dtype, q->dtype, false, false, rows, s->ci, s->co, 1, dst, w, 0, src);
+  vg_block_put(own);
+  return status;
 }
 
 static vg_status dispatch(const problem *q, void *src, void *dst, void *w, const float *bias) {
   if (is_depthwise(q->s)) return run_depthwise(q, src, dst, w, bias);
   if (product_is_faster(q, bias != NULL)) return run_product(q, src, dst, w);
-  if (q->dtype == VG_BF16 && !vg__dnnl_has_bf16()) return run_through_f32(q, src, dst, w, bias);
+  if (q->dtype == VG_BF16 && (!vg__dnnl_has_bf16() || bf16_weights_are_wrong(q))) return run_through_f32(q, src, dst, w, bias);
   if (q->dtype == VG_F32 && q->w_type == VG_BF16 && !vg__dnnl_has_bf16()) {
     return vg_fail(VG_EBACKEND, "conv2d: bf16 weights with f32 activations need a CPU with AVX512");
   }
-  return run(q, src, dst, w, bias);
+  return run_native(q, src, dst, w, bias);
 }
 
 vg_status vg_conv_forward(const vg_conv_shape *s, vg_dtype dtype, void *dst, const void *src, vg_dtype w_type, const void *w,
