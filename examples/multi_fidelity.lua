@@ -11,7 +11,8 @@ local study = vega.study {
   strategy  = vega.strategy.random {},
   scheduler = vega.scheduler.asha { resource = "epochs", min = 1, max = 9, eta = 3 },
   evaluate  = vega.evaluate.train { data = data, limit = o.limit, validation = 1000, batch = 32, precision = "auto", latency = false,
-                                    optimiser = { name = "sgd", lr = 0.1, momentum = 0.9, nesterov = true }, schedule = { name = "cosine", warmup = 20 } },
+                                    optimiser = { name = "sgd", lr = 0.1, momentum = 0.9, nesterov = true },
+                                    schedule = { name = "cosine", warmup = 20 } },
   objectives = { accuracy = "max" },
   budget    = { cost = o.epochs },                             -- epochs trained, all trials together
   store     = o.store, seed = 1,

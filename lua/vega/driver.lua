@@ -5,75 +5,44 @@
 --    local decision = s:report(id, step, { acc = 0.7 })     -- "continue", "pause" or "stop"
 --    s:tell(id, { status = "ok", values = { acc = 0.9 } })
 -- Its state is a pure function of (space, options, seed, the ordered events), each of which draws from a stream of its own.
+local Results = require "vega.driver.results"
 local core_rng = require("vega.core").rng
 local learners = require "vega.fidelity.learners"
 local objective = require "vega.objective"
-local pareto = require("vega.core").pareto
+local options = require "vega.driver.options"
 local util = require "vega.util"
 
 local RETRIES = 100           -- asks of the method before a duplicate is replaced
 local ENUMERABLE = 1000000
-local DEDUP = { retry = true, reuse = true, allow = true }
-local SPEC = { space = true, objectives = true, constraints = true, seed = true, budget = true, dedup = true, max_retries = true, scheduler = true,
-  ordered = true, window = true }
 
 local Driver = {}
 Driver.__index = Driver
 
 -- Making one --------------------------------------------------------------------------------------------------------------------------
 
-local function check_spec(spec, class, level)
-  level = level + 1
-  util.check_options("strategy", spec, SPEC, level)
-  if spec.space == nil or #spec.space.decisions == 0 then
-    error(spec.space and ("space '%s' is empty: it has no decision"):format(spec.space.name) or "strategy: option 'space' is missing", level)
-  end
-  local dedup = spec.dedup or class.dedup or "retry"
-  if not DEDUP[dedup] then error(("strategy: dedup must be retry, reuse or allow, got '%s'"):format(tostring(dedup)), level) end
-  if dedup == "reuse" and spec.scheduler then error("strategy: dedup = \"reuse\" does not go with a scheduler: a result is of one fidelity", level) end
-  local window = spec.window or 1
-  if math.type(window) ~= "integer" or window < 1 then error(("strategy: window must be a whole number >= 1, got %s"):format(tostring(window)), level) end
-  if spec.window and not spec.ordered then error("strategy: window goes with ordered = true", level) end
-  return dedup, spec.ordered and window or nil
-end
-
--- The scheduler of a driver, and which objective it decides by.
 local function add_scheduler(self, descriptor, level)
-  local class, params = descriptor.class, descriptor.params
-  local who = ("scheduler '%s'"):format(descriptor.name)
-  if self.window and self.window > 1 and class.report and not (class.decides and not class.decides(params)) then
-    error(who .. " decides while trials run, so what it decides depends on timing: ordered = true takes it with window = 1 only", level + 1)
-  end
-  local metric, names = nil, {}
-  for i, o in ipairs(self.objectives) do
-    names[i] = o.name
-    if o.name == params.metric or #self.objectives == 1 and (params.metric or "") == "" then metric = o end
-  end
-  if not metric then
-    error(("%s: metric must name one of the objectives (%s), got '%s'"):format(who, table.concat(names, ", "), params.metric or ""), level + 1)
-  end
-  self.metric = metric
-  self.scheduler_name, self.scheduler_params = descriptor.name, params
-  self.scheduler = class.new(params, { rng = self.rng, space = self.space, seed = self.seed, budget = self.budget })
+  self.metric = options.metric(descriptor, self.objectives, self.window, level + 1)
+  self.scheduler_name, self.scheduler_params = descriptor.name, descriptor.params
+  self.scheduler = descriptor.class.new(descriptor.params, { rng = self.rng, space = self.space, seed = self.seed, budget = self.budget })
 end
 
 --- A driver of the strategy that a descriptor names. Raises at `level` on a wrong option.
 function Driver.new(descriptor, spec, level)
   local class, name = descriptor.class, descriptor.name
-  local dedup, window = check_spec(spec, class, level + 1)
+  local dedup, window = options.check(spec, class, level + 1)
   local objectives = objective.parse(spec.objectives)
   if #objectives > 1 and not class.multi_objective then
-    error(("strategy '%s' takes one objective, got %d; for several: nsga2, random and others whose description says so"):format(name, #objectives), level + 1)
+    error(("strategy '%s' takes one objective, got %d; vega-lua list strategies says which take several"):format(name, #objectives), level + 1)
   end
   local params = util.copy(descriptor.params)
   if class.defaults then
     for key, value in pairs(class.defaults(spec)) do if params[key] == nil then params[key] = value end end
   end
-  local seed = spec.seed or 0
+  local seed, results = spec.seed or 0, Results.new(objectives)
   local self = setmetatable({ name = name, params = params, space = spec.space, objectives = objectives, seed = seed, budget = spec.budget,
     constraints = objective.parse_constraints(spec.constraints), dedup = dedup, window = window, max_retries = spec.max_retries or 2,
     rng = core_rng.new(seed, "new", 0), dice = core_rng.new(seed), next_id = 1, jobs = 0, open = {}, open_count = 0, entries = {}, reissue = {},
-    seen = {}, n_seen = 0, results = {}, held = {}, taught = 0, told = {}, level = -math.huge, leaders = {}, closed_after_loss = {}, events = {},
+    seen = {}, n_seen = 0, stored = {}, results = results, told = results.told, held = {}, taught = 0, closed_after_loss = {}, events = {},
     counters = { asked = 0, told = 0, failed = 0, duplicates = 0, lost = 0, reused = 0, resumed = 0, stopped = 0, observed = 0, cost = 0 } }, Driver)
   if #self.space.clauses > 0 then self.space:random(self.dice) end             -- raises when no architecture passes the clauses
   if spec.scheduler then add_scheduler(self, spec.scheduler, level + 1) end
@@ -120,7 +89,7 @@ local function propose(self)
     arch, hash = good, self.space:hash(good)
     if not self.seen[hash] then return arch, hash, origin end
     self.counters.duplicates = self.counters.duplicates + 1
-    if self.dedup == "allow" or self.results[hash] then return arch, hash, origin end
+    if self.dedup == "allow" or self.stored[hash] then return arch, hash, origin end
     if self.space.size and self.n_seen * 100 >= self.space.size * 99 then break end
   end
   return fallback(self, arch, hash)
@@ -169,7 +138,7 @@ local teach
 
 -- A known architecture costs nothing: the method is told the stored result under a new id.
 local function reuse(self, arch, hash)
-  local known, trial = self.results[hash], {}
+  local known, trial = self.stored[hash], {}
   for key, value in pairs(known) do trial[key] = value end
   trial.id, trial.arch, trial.reused = take_id(self), arch, known.id
   if self.method.on_issued then self.method:on_issued { id = trial.id, config = arch, arch = arch, hash = hash } end
@@ -183,7 +152,7 @@ local function new_trial(self, job)
     self.rng:seek(self.seed, "ask", id)
     local arch, hash, origin = propose(self)
     if not arch then return nil, hash end
-    if self.dedup ~= "reuse" or not self.results[hash] then return issue_new(self, arch, hash, origin, job) end
+    if self.dedup ~= "reuse" or not self.stored[hash] then return issue_new(self, arch, hash, origin, job) end
     reuse(self, arch, hash)
   end
   self.rng:seek(self.seed, "ask", self.next_id)
@@ -200,8 +169,9 @@ local function resume(self, job)
   local entry = self.entries[job.id]
   local first = entry.suggestion
   self.counters.resumed = self.counters.resumed + 1
-  return issue(self, { id = job.id, job = next_job(self), kind = "resume", config = first.config, arch = first.arch, hash = first.hash, seed = first.seed,
-    origin = self.scheduler_name, fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to, max = self.scheduler.max } })
+  return issue(self, { id = job.id, job = next_job(self), kind = "resume", config = first.config, arch = first.arch, hash = first.hash,
+    seed = first.seed, origin = self.scheduler_name,
+    fidelity = { from = self.scheduler.restart and 0 or entry.reached, to = job.to, max = self.scheduler.max } })
 end
 
 -- An architecture of the scheduler's own.
@@ -300,7 +270,9 @@ end
 function Driver:report(id, step, values)
   local entry = self.open[id]
   if not entry then return nil, "unknown id" end
-  if math.type(step) ~= "integer" or step < 1 then error(("report: trial %s: step must be a whole number >= 1, got %s"):format(id, tostring(step)), 2) end
+  if math.type(step) ~= "integer" or step < 1 then
+    error(("report: trial %s: step must be a whole number >= 1, got %s"):format(id, tostring(step)), 2)
+  end
   local scheduler, verdict = self.scheduler, entry.verdict
   if not scheduler then return "continue" end
   if step <= entry.reported then return verdict and step >= verdict.step and verdict.decision or "continue", true end
@@ -366,26 +338,14 @@ local function add_fidelity(self, entry, trial, outcome)
   if trial.status == "stopped" then self.counters.stopped = self.counters.stopped + 1 end
 end
 
--- The best of each objective, at the highest fidelity that any trial has reached.
-local function lead(self, trial)
-  local level = trial.fidelity or 0
-  if trial.failed or level < self.level then return end
-  if level > self.level then self.level, self.leaders = level, {} end
-  for k = 1, #self.objectives do
-    local best = self.leaders[k]
-    if not best or objective.before(trial, best, k) then self.leaders[k] = trial end
-  end
-end
-
 local function record(self, trial)
-  self.told[#self.told + 1] = trial
+  self.results:add(trial)
   self.counters.told = self.counters.told + 1
   if trial.failed then self.counters.failed = self.counters.failed + 1 end
-  lead(self, trial)
 end
 
 function teach(self, trial, label, n)
-  if self.dedup == "reuse" then self.results[trial.hash] = self.results[trial.hash] or trial end
+  if self.dedup == "reuse" then self.stored[trial.hash] = self.stored[trial.hash] or trial end
   self.rng:seek(self.seed, label, n)
   self.method:tell(trial)
   if self.scheduler and trial.task then self.scheduler:tell(trial) end
@@ -455,43 +415,12 @@ end
 --- The suggestion of a pending id, or nil.
 function Driver:suggestion(id) return self.open[id] and self.open[id].suggestion end
 
-local function candidates(self)
-  local list = {}
-  for _, trial in ipairs(self.told) do
-    if not trial.failed and (trial.fidelity or 0) == self.level then list[#list + 1] = trial end
-  end
-  return list
-end
-
-local function best_list(self, k)
-  local list, result = candidates(self), {}
-  table.sort(list, function(a, b) return objective.before(a, b, 1) end)
-  for i = 1, math.min(k, #list) do if list[i].violation == 0 then result[#result + 1] = list[i] end end
-  return result
-end
-
 --- The best trial by an objective (a name, default the first), among those of the highest fidelity reached; nil and the least violating trial
 -- when none is feasible. best(k) with a whole number: the list of the k best feasible ones by the first objective.
-function Driver:best(which)
-  if math.type(which) == "integer" then return best_list(self, which) end
-  local k = 1
-  for i, o in ipairs(self.objectives) do if o.name == which then k = i end end
-  local best = self.leaders[k]
-  if best and best.violation > 0 then return nil, best end
-  return best
-end
+function Driver:best(which) return self.results:best(which) end
 
 --- All feasible trials of the highest fidelity reached that none dominates, sorted by the first objective.
-function Driver:front()
-  local points, trials = {}, {}
-  for _, trial in ipairs(candidates(self)) do
-    if trial.violation == 0 then points[#points + 1], trials[#trials + 1] = trial.costs, trial end
-  end
-  local front = {}
-  for i, rank in ipairs(pareto.rank(points)) do if rank == 1 then front[#front + 1] = trials[i] end end
-  table.sort(front, function(a, b) return objective.before(a, b, 1) end)
-  return front
-end
+function Driver:front() return self.results:front() end
 
 --- Does trial a come before b? Deb's rule on the first objective.
 function Driver.better(a, b) return objective.before(a, b, 1) end
@@ -511,7 +440,8 @@ end
 
 --- Plain data from which strategy.load rebuilds the same object: the events, since the state is a pure function of them.
 function Driver:save()
-  return { version = 1, strategy = self.name, scheduler = self.scheduler_name, seed = self.seed, events = table.move(self.events, 1, #self.events, 1, {}) }
+  return { version = 1, strategy = self.name, scheduler = self.scheduler_name, seed = self.seed,
+    events = table.move(self.events, 1, #self.events, 1, {}) }
 end
 
 --- Replays saved events. Raises when the replay asks for something else.

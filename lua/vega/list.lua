@@ -41,7 +41,8 @@ local function classes(family)
   for i, name in ipairs(family.names()) do
     local class = family[name].class
     local path = assert(package.searchpath(("vega.%s.%s"):format(family.kind, name), package.path))
-    list[i] = { name = name, about = first_sentence(path), options = options_of(class.params), objectives = class.multi_objective and "several" or nil }
+    list[i] = { name = name, about = first_sentence(path), options = options_of(class.params),
+      objectives = class.multi_objective and "several" or nil }
   end
   return list
 end
@@ -58,7 +59,8 @@ function LISTS.spaces()
     if name then
       local path = ("%ssearchspaces/%s"):format(ROOT, file)
       local space = require "vega.space"(path)
-      list[#list + 1] = { name = name, about = first_sentence(path), decisions = #space.decisions, size = space.size, bits = space.finite and space.bits or nil }
+      list[#list + 1] = { name = name, about = first_sentence(path), decisions = #space.decisions, size = space.size,
+        bits = space.finite and space.bits or nil }
     end
   end
   return list
@@ -85,7 +87,8 @@ local function range(o)
 end
 
 local function size_text(s)
-  return ("%d decisions, %s"):format(s.decisions, s.size and s.size .. " architectures" or s.bits and ("2^%.1f architectures"):format(s.bits) or "continuous")
+  local members = s.size and tostring(s.size) or s.bits and ("2^%.1f"):format(s.bits)
+  return ("%d decisions, %s"):format(s.decisions, members and members .. " architectures" or "continuous")
 end
 
 local function print_list(list)

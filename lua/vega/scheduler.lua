@@ -1,7 +1,7 @@
 --- Schedulers: how far each trial is taken, and which are stopped. They combine with any strategy, which says what is tried.
 --    vega.study { strategy = vega.strategy.tpe {}, scheduler = vega.scheduler.asha { min = 1, max = 27, eta = 3 }, ... }
 -- A scheduler is a plain class: new(params, context), where context = { rng, space, seed, budget }; the object has `max`, `min`, `resource`, and
---   next(can_start) -> job | nil, "wait" | "finished" | "dry"    what to do now; changes nothing. can_start is false when there is no new trial to be had
+--   next(can_start) -> job | nil, "wait" | "finished" | "dry"    what to do now; changes nothing. can_start: there may be a new trial
 --     job = { kind = "new", to = 9 } | { kind = "resume", id = 7, to = 27 } | { kind = "clone", parent = 7, arch = {...}, from = 9, to = 12 }
 --   started(job, suggestion)        the job has left, as trial suggestion.id
 --   tell(trial)                     its result: trial.id, task (the job), cost (minimised), violation, failed, fidelity

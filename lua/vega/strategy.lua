@@ -13,8 +13,9 @@ local scheduler = require "vega.scheduler"
 local strategy = plugin.family("strategy", { "new", "ask", "tell" })
 strategy.Driver = Driver
 
---- The ask / tell object of a descriptor (or of a plain class) for { space, objectives, constraints, seed, budget, dedup = "retry" | "reuse" | "allow",
--- max_retries, scheduler, ordered, window }. With ordered = true the k-th suggestion knows the first k - window answers in the order of asking.
+--- The ask / tell object of a descriptor (or of a plain class) for { space, objectives, constraints, seed, budget, max_retries, scheduler,
+-- dedup = "retry" | "reuse" | "allow", ordered, window }. With ordered = true the k-th suggestion knows the first k - window
+-- answers in the order of asking.
 function strategy.create(descriptor, spec)
   local options = {}
   for key, value in pairs(spec) do options[key] = value end

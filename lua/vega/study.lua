@@ -16,7 +16,8 @@ local util = require "vega.util"
 
 local OPTIONS = { space = true, strategy = true, evaluate = true, objectives = true, constraints = true, budget = true, store = true, name = true,
   seed = true, dedup = true, quiet = true, title = true, scheduler = true, ordered = true, window = true, checkpoints = true }
-local KEEP = { best = { 5, min = 0, about = "complete trials whose checkpoint is kept" }, paused = { 64, min = 0, about = "paused trials whose checkpoint is kept" } }
+local KEEP = { best = { 5, min = 0, about = "complete trials whose checkpoint is kept" },
+  paused = { 64, min = 0, about = "paused trials whose checkpoint is kept" } }
 
 local Study = {}
 Study.__index = Study
@@ -135,7 +136,8 @@ function Study:observe(arch, values)
   return true
 end
 
---- All trials in the order they were asked: { id, arch, hash, values, state, reason, message, seconds, curves, params, macs, fidelity, attempts, parent }.
+--- All trials in the order they were asked: { id, arch, hash, values, state, reason, message, seconds, curves, params, macs, fidelity, attempts,
+-- parent }.
 function Study:trials() return self.journal:trials() end
 
 --- Closes the store.
@@ -182,7 +184,8 @@ local function resume(self)
 end
 
 --- Opens a study, or one begun before in the same store. Raises on a wrong option, or when what was begun differs.
--- Options beside those above: constraints, dedup, ordered and window (vega.strategy.create); name; quiet; title; checkpoints = { best = 5, paused = 64 }.
+-- Options beside those above: constraints, dedup, ordered and window (vega.strategy.create); name; quiet; title;
+-- checkpoints = { best = 5, paused = 64 }.
 local function new(options)
   util.check_options("study", options, OPTIONS, 2)
   for _, name in ipairs { "space", "strategy", "evaluate", "objectives" } do

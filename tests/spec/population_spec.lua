@@ -133,8 +133,8 @@ describe("population-based training", function()
   end)
 
   it("changes numbers by a factor within their bounds, steps to neighbours, draws categories anew", function()
-    local sp = space.define { name = "h", choices = { lr = space.float(1e-4, 1, { log = true }), depth = space.ordinal { 1, 2, 4, 8 }, width = space.int(1, 64),
-      act = space.choice { relu = { slope = space.float(0, 1) }, none = {} } } }
+    local sp = space.define { name = "h", choices = { lr = space.float(1e-4, 1, { log = true }), depth = space.ordinal { 1, 2, 4, 8 },
+      width = space.int(1, 64), act = space.choice { relu = { slope = space.float(0, 1) }, none = {} } } }
     local pbt = scheduler.pbt.class.new(scheduler.pbt { resample = 0.0 }.params, { rng = core.rng.new(1), space = sp })
     local seen = {}
     for _ = 1, 200 do

@@ -56,7 +56,8 @@ end
 
 describe("a study under a scheduler", function()
   it("runs to the end of the schedule", function()
-    local study = vega_study(options { strategy = fidelity.sequence(), scheduler = scheduler.successive_halving { n = 27, max = 27 }, budget = { trials = 1000 } })
+    local study = vega_study(options { strategy = fidelity.sequence(), scheduler = scheduler.successive_halving { n = 27, max = 27 },
+      budget = { trials = 1000 } })
     local front = assert(study:run())
     assert.equal(15, front:best().arch.config)
     local states = {}
@@ -254,7 +255,8 @@ describe("evaluate.train under a scheduler", function()
   local function training() return evaluate.train { data = make_set(800, 3), validation = 160, batch = 32, optimiser = OPTIMISER, latency = false,
     schedule = { name = "cosine", warmup = 5 } } end
   local function make(path, more)
-    local o = { space = widths, objectives = { accuracy = "max" }, strategy = strategy.random {}, evaluate = training(), seed = 2, quiet = true, store = path,
+    local o = { space = widths, objectives = { accuracy = "max" }, strategy = strategy.random {}, evaluate = training(), seed = 2, quiet = true,
+      store = path,
       scheduler = scheduler.successive_halving { n = 4, max = 4, eta = 2 }, budget = { trials = 100 } }
     for k, v in pairs(more or {}) do o[k] = v end
     return o
@@ -317,7 +319,8 @@ describe("evaluate.train under a scheduler", function()
   it("keeps few checkpoints, and trains anew what has none with the same result", function()
     local folder = scratch()
     local function run(name, keep)
-      local study = vega_study(make(folder .. "/" .. name .. ".db", { checkpoints = keep, scheduler = scheduler.asha { max = 4, eta = 2 }, budget = { trials = 12 } }))
+      local study = vega_study(make(folder .. "/" .. name .. ".db", { checkpoints = keep, scheduler = scheduler.asha { max = 4, eta = 2 },
+        budget = { trials = 12 } }))
       study:run()
       local list, files = {}, core.sys.list(folder .. "/" .. name .. "-checkpoints/study")
       for i, t in ipairs(study:trials()) do list[i] = { t.hash, t.state, t.fidelity, t.values.accuracy } end

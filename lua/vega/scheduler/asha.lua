@@ -79,7 +79,8 @@ function Asha:started(job, suggestion)
 end
 
 local function enter(level, trial)
-  local place = rungs.insert(level.sorted, { id = trial.id, cost = trial.cost, violation = trial.violation or 0, failed = trial.failed or false }, rungs.before)
+  local entry = { id = trial.id, cost = trial.cost, violation = trial.violation or 0, failed = trial.failed or false }
+  local place = rungs.insert(level.sorted, entry, rungs.before)
   if place < level.first then level.first = place end
   return place
 end

@@ -1,6 +1,7 @@
 --- DEHB: the brackets of Hyperband, filled by differential evolution with one population a rung, whose mutants come from the best of the rung below.
 -- Awad, Mallik & Hutter 2021, arXiv:2105.09821. The strategy is asked for the individuals that fill the populations; what follows is evolved here.
 -- In the first round of brackets trials are promoted as in Hyperband; from then on each evaluation is a child trained from the beginning.
+local cube = require "vega.evolution.cube"
 local hyperband = require "vega.scheduler.hyperband"
 local rungs = require "vega.fidelity.rungs"
 
@@ -21,7 +22,8 @@ local function make_bracket(row, eta, first_round)
 end
 
 function Dehb.new(p, context)
-  local self = setmetatable({ p = p, min = p.min, max = p.max, resource = p.resource, rng = context.rng, space = context.space, endless = p.rounds == 0,
+  local self = setmetatable({ p = p, min = p.min, max = p.max, resource = p.resource, rng = context.rng, space = context.space,
+    cube = cube.new(context.space), endless = p.rounds == 0,
     plan = hyperband.table { min = p.min, max = p.max, eta = p.eta, sizes = "floor" }, begun = 0, active = {}, populations = {}, order = {},
     paused = {}, given_up = {} }, Dehb)
   for _, row in ipairs(self.plan) do
@@ -39,13 +41,6 @@ function Dehb.new(p, context)
 end
 
 -- Vectors ----------------------------------------------------------------------------------------------------------------------------------
-
--- The point of an architecture in the unit cube; what is inactive stands in the middle.
-local function point_of(self, arch)
-  local x, active = self.space:encode(arch)
-  for i = 1, #x do if not active[i] then x[i] = 0.5 end end
-  return x
-end
 
 --- rand/1: a + F (b - c); a coordinate that leaves [0, 1] is drawn anew.
 function Dehb:mutant(a, b, c)
@@ -97,7 +92,7 @@ local function child(self, fidelity, slot, n)
   local target, list = self.populations[fidelity].members[slot], parents(self, fidelity, n)
   if not (target and list) then return nil end
   for _ = 1, TRIES do
-    local arch = self.space:decode(self:cross(target.x, self:mutant(three_of(list, self.rng))))
+    local arch = self.cube:decode(self:cross(target.x, self:mutant(three_of(list, self.rng))))
     if arch then return arch end
   end
   return self.space:random(self.rng)
@@ -156,7 +151,7 @@ function Dehb:started(job, suggestion)
   bracket.left = bracket.left + 1
   local population = self.populations[job.to]
   population.target = population.target % population.size + 1
-  job.x = point_of(self, suggestion.config)
+  job.x = self.cube:encode(suggestion.config)
   self.paused[suggestion.id] = nil
 end
 

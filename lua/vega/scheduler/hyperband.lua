@@ -5,7 +5,8 @@ local rungs = require "vega.fidelity.rungs"
 
 local Hyperband = { name = "hyperband", rungs = true, params = rungs.params {
   rounds = { 0, min = 0, about = "how often all brackets are run; 0: until the budget is spent" },
-  sizes = { "paper", one_of = { "paper", "floor" }, about = "paper: ceil((s+1) eta^k / (k+1)) trials start in bracket k; floor: floor((s+1) / (k+1)) eta^k" },
+  sizes = { "paper", one_of = { "paper", "floor" },
+    about = "paper: ceil((s+1) eta^k / (k+1)) trials start in bracket k; floor: floor((s+1) / (k+1)) eta^k" },
 } }
 Hyperband.__index = Hyperband
 

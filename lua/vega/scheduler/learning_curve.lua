@@ -7,7 +7,8 @@ local LearningCurve = { name = "learning_curve", params = curves.params { warmup
   grace = { 1, min = 1, about = "completed trials before the first decision" },
   start = { 6, min = 4, about = "points of a curve before the first decision" },
   gap = { 1, min = 1, about = "decide at every so many points" },
-  rule = { "probability", one_of = { "probability", "ratio" }, about = "stop when P(better than the best) < confidence, or when the mean < ratio * best" },
+  rule = { "probability", one_of = { "probability", "ratio" },
+    about = "stop when P(better than the best) < confidence, or when the mean < ratio * best" },
   confidence = { 0.05, min = 0, max = 1, about = "for the rule probability" },
   ratio = { 0.95, min = 0, about = "for the rule ratio, of values scaled to rise towards 1" },
 } }
@@ -41,7 +42,8 @@ end
 local function upper_tail(x)
   -- Abramowitz & Stegun 26.2.17, error below 7.5e-8
   local t = 1 / (1 + 0.2316419 * math.abs(x))
-  local tail = math.exp(-x * x / 2) / math.sqrt(2 * math.pi) * t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+  local sum = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+  local tail = math.exp(-x * x / 2) / math.sqrt(2 * math.pi) * sum
   return x >= 0 and tail or 1 - tail
 end
 

@@ -78,8 +78,8 @@ local function donor_among(self, list)
 end
 
 local function clone(self, slot, donor)
-  return { kind = "clone", parent = donor.id, arch = self:explore(donor.arch, slot.arch), from = donor.step, to = math.min(self.max, donor.step + self.p.interval),
-    slot = slot }
+  return { kind = "clone", parent = donor.id, arch = self:explore(donor.arch, slot.arch), from = donor.step,
+    to = math.min(self.max, donor.step + self.p.interval), slot = slot }
 end
 
 local function is_better(a, b)

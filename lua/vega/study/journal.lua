@@ -239,7 +239,8 @@ end
 function Journal:trials()
   local list, by_id, numbers = {}, {}, {}
   for i, row in ipairs(self:run("trial_list", self.study_id)) do
-    list[i] = { id = row.number, arch = decode(row.params_json), hash = row.arch_hash, values = {}, state = row.state, reason = row.reason, curves = {},
+    list[i] = { id = row.number, arch = decode(row.params_json), hash = row.arch_hash, values = {}, state = row.state, reason = row.reason,
+      curves = {},
       params = row.params, macs = row.macs, fidelity = row.fidelity, attempts = row.attempts, parent = numbers[row.parent_id or 0] }
     by_id[row.trial_id], numbers[row.trial_id] = list[i], row.number
   end

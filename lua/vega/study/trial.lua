@@ -6,7 +6,7 @@
 local trial = {}
 
 local function list_of(step, values)
-  if math.type(step) ~= "integer" and not math.tointeger(step) then error(("trial:report: a whole number of steps expected, got %s"):format(tostring(step)), 3) end
+  if not math.tointeger(step) then error(("trial:report: a whole number of steps expected, got %s"):format(tostring(step)), 3) end
   if type(values) ~= "table" then error(("trial:report: a table of numbers expected, got %s"):format(type(values)), 3) end
   local points = {}
   for name, v in pairs(values) do
