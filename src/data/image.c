@@ -46,7 +46,8 @@ static vg_status read_jpeg(vg_image *out, const unsigned char *data, size_t byte
   if (tjDecompressHeader3(tj, data, bytes, &w, &h, &sampling, &space) != 0) s = vg_fail(VG_EFORMAT, "%s: %s", path, tjGetErrorStr2(tj));
   if (s == VG_OK) s = room(out, h, w, path);
   /* A warning (data that ends early) counts: half a picture is a damaged file. */
-  if (s == VG_OK && tjDecompress2(tj, data, bytes, out->rgb, w, 0, h, TJPF_RGB, TJFLAG_ACCURATEDCT) != 0) s = vg_fail(VG_EFORMAT, "%s: %s", path, tjGetErrorStr2(tj));
+  if (s == VG_OK && tjDecompress2(tj, data, bytes, out->rgb, w, 0, h, TJPF_RGB, TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS) != 0)
+    s = vg_fail(VG_EFORMAT, "%s: %s", path, tjGetErrorStr2(tj));
   tjDestroy(tj);
   return s;
 }

@@ -1,5 +1,6 @@
 /* Reading: the header is checked whole (names, dtypes, shapes, ranges that tile the data) before any tensor is allocated; then the numbers are
- * read in file order straight into their tensors. Writing: larger elements first, so that every tensor is aligned to its element. */
+ * read in file order straight into their tensors. Writing: larger elements first, so that every tensor is aligned to its element.
+ * Metadata "xxh3.NAME" is the checksum of a tensor's numbers, "xxh3" that of the rest of the header; files of others need not have them. */
 #include "tensor/safetensors.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-#define SUM "xxh3."
+#define HEADER_SUM "xxh3"
+#define SUM HEADER_SUM "."
 enum { MAX_HEADER = 100000000, SUM_PREFIX = 5, SUM_TEXT = 17 };
 
 static const struct kind { const char *name; vg_dtype dtype; } KINDS[] = { { "F32", VG_F32 }, { "BF16", VG_BF16 }, { "I32", VG_I32 }, { "U8", VG_U8 } };
@@ -70,10 +72,36 @@ static int by_place(const void *a, const void *b) {
   return p->end < q->end ? -1 : p->end > q->end;
 }
 
+static void print_sum(char out[SUM_TEXT], const void *data, size_t bytes) {
+  snprintf(out, SUM_TEXT, "%016" PRIx64, (uint64_t)XXH3_64bits(data, bytes));
+}
+
+/* The sum of a header in which HEADER_SUM is not yet, or no longer; the order of its keys does not matter. */
+static vg_status sum_header(char out[SUM_TEXT], const json_t *root) {
+  char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+  if (!text) return vg_fail(VG_ENOMEM, "safetensors: no memory for the header");
+  print_sum(out, text, strlen(text));
+  free(text);
+  return VG_OK;
+}
+
+/* Takes the header's sum out of it and compares. */
+static vg_status check_header(json_t *root, const char *path) {
+  json_t *meta = json_object_get(root, "__metadata__");
+  const char *given = json_string_value(json_object_get(meta, HEADER_SUM));
+  if (!given) return VG_OK;
+  char kept[SUM_TEXT], sum[SUM_TEXT];
+  snprintf(kept, sizeof kept, "%s", given);
+  json_object_del(meta, HEADER_SUM);
+  VG_TRY(sum_header(sum, root));
+  return strcmp(kept, sum) == 0 ? VG_OK : vg_fail(VG_EFORMAT, "%s: its header is damaged (checksum)", path);
+}
+
 static vg_status parse_header(file_header *h, const char *text, size_t length, uint64_t data_bytes, const char *path) {
   json_error_t error;
   h->root = text[0] == '{' ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
   if (!h->root) return vg_fail(VG_EFORMAT, "%s: header: %s", path, text[0] == '{' ? error.text : "does not start with '{'");
+  VG_TRY(check_header(h->root, path));
   VG_TRY(vg_alloc((void **)&h->item, (json_object_size(h->root) + 1) * sizeof *h->item));
   const char *name;
   json_t *v;
@@ -105,9 +133,7 @@ static vg_status open_header(file_header *h, FILE *f, uint64_t size, const char 
   return s;
 }
 
-static void sum_text(char out[SUM_TEXT], const vg_tensor *t) {
-  snprintf(out, SUM_TEXT, "%016" PRIx64, (uint64_t)XXH3_64bits(vg_tensor_data(t), vg_tensor_bytes(t)));
-}
+static void sum_text(char out[SUM_TEXT], const vg_tensor *t) { print_sum(out, vg_tensor_data(t), vg_tensor_bytes(t)); }
 
 /* Metadata: sums are checked and left out, the rest goes to the bundle. */
 static vg_status read_meta(vg_bundle *out, const json_t *meta, const char *path) {
@@ -190,6 +216,11 @@ static json_t *print_meta(const vg_bundle *b) {
   return NULL;
 }
 
+static int add_sum(json_t *root, json_t *meta) {
+  char sum[SUM_TEXT];
+  return sum_header(sum, root) != VG_OK || json_object_set_new(meta, HEADER_SUM, json_string(sum)) != 0;
+}
+
 /* Header text (from jansson's malloc: free it), NULL when a name or value is not UTF-8 or memory is short. */
 static char *print_header(const vg_bundle *b, const int *order) {
   json_t *root = json_object(), *meta = print_meta(b);
@@ -200,6 +231,7 @@ static char *print_header(const vg_bundle *b, const int *order) {
     bad = set_entry(root, &b->item[order[i]], at);
     at += vg_tensor_bytes(b->item[order[i]].tensor);
   }
+  if (!bad) bad = add_sum(root, meta);
   char *text = bad ? NULL : json_dumps(root, JSON_COMPACT);
   json_decref(meta);
   json_decref(root);
@@ -223,7 +255,8 @@ static vg_status put_all(vg_file_out *f, const vg_bundle *b, const int *order, c
 
 vg_status vg_safetensors_write(const char *path, const vg_bundle *b) {
   for (int i = 0; i < b->n_meta; i++) {
-    if (strncmp(b->meta[i].key, SUM, SUM_PREFIX) == 0) return vg_fail(VG_EARG, "%s: metadata keys starting with '" SUM "' are the format's own", path);
+    if (strncmp(b->meta[i].key, SUM, SUM_PREFIX) == 0 || strcmp(b->meta[i].key, HEADER_SUM) == 0)
+      return vg_fail(VG_EARG, "%s: the metadata keys '" HEADER_SUM "' and '" SUM "...' are the format's own", path);
   }
   if (vg_bundle_find(b, "__metadata__")) return vg_fail(VG_EARG, "%s: no tensor can be named __metadata__", path);
   int *order;
