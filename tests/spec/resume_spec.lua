@@ -110,8 +110,10 @@ describe("an interrupt that an evaluation catches", function()
         strategy = vega.strategy.random {}, objectives = { acc = "max" }, budget = { trials = 3 }, quiet = true, store = os.tmpname() .. ".db",
         evaluate = function(arch, trial)
           if trial.id == 2 then
-            assert(vega.sys.start { "kill", "-TERM", tostring(pid) })
-            pcall(function() while true do end end)
+            pcall(function()                                          -- the signal may come before `start` returns
+              assert(vega.sys.start { "kill", "-TERM", tostring(pid) })
+              while true do end
+            end)
             print "caught"
           end
           return { acc = arch.a }
