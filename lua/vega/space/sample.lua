@@ -157,10 +157,11 @@ end
 --- One architecture. options.measure: "per_decision" (default) or "uniform".
 function methods:random(rng, options)
   if #self.clauses == 0 and #self.tied == 0 and not options then return self:draw(rng) end
-  if measure_of(options) == "uniform" then return gate.produce(self, rng, function() return count.draw_uniform(self, rng) end) end
-  local entries = allowed_entries(self)
-  if entries then return gate.produce(self, rng, function() return draw_allowed(self, rng, entries) end) end
-  return gate.produce(self, rng, function() return self:draw(rng) end)
+  local entries, draw = allowed_entries(self), nil
+  if measure_of(options) == "uniform" then draw = function() return count.draw_uniform(self, rng) end
+  elseif entries then draw = function() return draw_allowed(self, rng, entries) end
+  else draw = function() return self:draw(rng) end end
+  return (gate.produce(self, rng, draw))
 end
 
 --- n architectures in a list; with options.encoded, n lists of numbers as encode gives them (much faster for large n).
