@@ -157,7 +157,8 @@ end
 --- One architecture. options.measure: "per_decision" (default) or "uniform".
 function methods:random(rng, options)
   if #self.clauses == 0 and #self.tied == 0 and not options then return self:draw(rng) end
-  local entries, draw = allowed_entries(self), nil
+  local entries = allowed_entries(self)
+  local draw
   if measure_of(options) == "uniform" then draw = function() return count.draw_uniform(self, rng) end
   elseif entries then draw = function() return draw_allowed(self, rng, entries) end
   else draw = function() return self:draw(rng) end end
