@@ -52,21 +52,6 @@ end
 --- What points (lists of costs) dominate below the problem's reference corner.
 function Problem:hypervolume(points) return pareto.hypervolume(points, self.reference) end
 
---- Inverted generational distance: the mean distance from a target to the nearest of the points.
-function problem.igd(points, targets)
-  local sum = 0.0
-  for _, t in ipairs(targets) do
-    local least = math.huge
-    for _, p in ipairs(points) do
-      local d = 0.0
-      for k = 1, #t do d = d + (t[k] - p[k]) ^ 2 end
-      least = math.min(least, d)
-    end
-    sum = sum + math.sqrt(least)
-  end
-  return sum / #targets
-end
-
 local function splitmix64(state)
   local z = state + 0x9E3779B97F4A7C15
   z = (z ~ (z >> 30)) * 0xBF58476D1CE4E5B9

@@ -115,9 +115,10 @@ add {
   known = { { "random, 5.2", 0.878 }, { "NSGA-II of 20, 5.2", 0.994 } },
 }
 
--- The references are of the non-dominated part of the population; where a strategy keeps one (`alive`), so are ours, else of all that was found.
+-- The references are of the non-dominated part of the population; where a strategy keeps one, so are ours, else of all that was found.
 local function front_of(run)
-  local points, front = costs_of(run.driver.method.alive or run.driver:front()), {}
+  local population = run.driver.method.population
+  local points, front = costs_of(population and population.members or run.driver:front()), {}
   for i, rank in ipairs(vega.pareto.rank(points)) do if rank == 1 then front[#front + 1] = points[i] end end
   return front
 end
@@ -142,7 +143,7 @@ add {
   name = "dtlz2", metric = "IGD of the population to 91 points after 25,000 evaluations", goal = "min", several = true, log = true,
   budget = { trials = 25000 }, seeds = 20,
   make = function() return vega.problem.dtlz2(3) end,
-  score = function(run, problem) return vega.problem.igd(front_of(run), problem:front()) end,
+  score = function(run, problem) return vega.pareto.distance(front_of(run), problem:front()).igd end,
   known = { { "NSGA-II of pymoo, 9.1", 0.0730 }, { "NSGA-III of pymoo at 23,000, 5.3", 0.00128, 0.00094, 0.00234 } },
 }
 

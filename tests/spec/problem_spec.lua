@@ -87,8 +87,7 @@ describe("problems with known answers", function()
     assert.equal(91, #front)
     near(0.74485, p:hypervolume(front), 1e-5)
     near(0.42013, problem.dtlz2(2):hypervolume(problem.dtlz2(2):front()), 1e-5)
-    assert.equal(0, problem.igd(front, front))
-    near(1, problem.igd({ { 3, 4 } }, { { 3, 3 } }), 1e-15)
+    for _, point in ipairs(front) do near(1, point[1] ^ 2 + point[2] ^ 2 + point[3] ^ 2, 1e-12) end
     local arch = {}
     for _, d in ipairs(p.space.decisions) do arch[d.name] = 0.5 end
     local v = p:evaluate(arch)

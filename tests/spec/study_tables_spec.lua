@@ -49,6 +49,20 @@ describe("study_tables", function()
     assert.matches("1 ended by the time limit, after 1 trials", helper.read(out .. "/table.md"))
   end)
 
+  it("judges the population where a strategy keeps one, as the references do", function()
+    local vega = require "vega"
+    local entry
+    for _, each in ipairs(dofile "scripts/study/protocol.lua") do if each.name == "zdt1" then entry = each end end
+    local problem = entry.make()
+    local run = vega.simulate { problem = problem, strategy = vega.strategy.nsga2 { population = 12 }, budget = { trials = 1500 }, seed = 1 }
+    local all = {}
+    for i, trial in ipairs(run.driver:front()) do all[i] = trial.costs end
+    assert.equal(12, #run.driver.method.population.members)
+    assert.is_true(#all > 12)
+    local score = entry.score(run, problem)
+    assert.is_true(score > 0 and score < problem:hypervolume(all))
+  end)
+
   it("names what it does not know", function()
     local code, _, message = study("x", "--problem branin")
     assert.equal(2, code)

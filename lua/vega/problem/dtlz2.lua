@@ -1,5 +1,6 @@
 --- DTLZ2: the front is the part of the unit sphere with no negative coordinate. Deb et al. 2002, doi:10.1109/CEC.2002.1007032.
 --    local p = vega.problem.dtlz2(3)       -- 2 or 3 objectives, 10 distance variables
+local pareto = require("vega.core").pareto
 local problem = require "vega.problem"
 local space = require "vega.space"
 
@@ -7,29 +8,9 @@ local DISTANCE = 10
 local VOLUME = { [2] = 0.424602, [3] = 0.807401 }          -- of the exact front below (1.1, ..)
 local DIVISIONS = { [2] = 99, [3] = 12 }
 
--- Das and Dennis's points of the simplex with p divisions.
-local function simplex(m, p)
-  local points = {}
-  local function extend(prefix, left)
-    if #prefix == m - 1 then
-      local point = table.move(prefix, 1, #prefix, 1, {})
-      point[m] = left / p
-      points[#points + 1] = point
-      return
-    end
-    for i = 0, left do
-      prefix[#prefix + 1] = i / p
-      extend(prefix, left - i)
-      prefix[#prefix] = nil
-    end
-  end
-  extend({}, p)
-  return points
-end
-
 --- The 91 points (2 objectives: 100) of the front in the directions of Das and Dennis: the targets of the inverted generational distance.
 local function front(m)
-  local points = simplex(m, DIVISIONS[m])
+  local points = pareto.das_dennis(m, DIVISIONS[m])
   for _, p in ipairs(points) do
     local norm = 0.0
     for _, v in ipairs(p) do norm = norm + v * v end
