@@ -354,8 +354,7 @@ int main(int argc, char **argv) {
     fputs("vega-lua: this CPU has no AVX2; the kernels need it (x86-64-v3: Intel since 2013, AMD since 2015)\n", stderr);
     return EXIT_FAILURE;
   }
-  setlocale(LC_ALL, "");
-  setlocale(LC_NUMERIC, "C");  /* or Lua would read 0.5 as 0 in half of Europe */
+  setlocale(LC_CTYPE, "");     /* what a character is, nothing else: numbers keep their point and names their order in any country */
   if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");
   lua_State *L = luaL_newstate();
   if (!L) {

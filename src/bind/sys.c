@@ -244,7 +244,7 @@ static void check_words(lua_State *L, char *argv[MOST_WORDS + 1]) {
   int n = (int)lua_rawlen(L, 1);
   luaL_argcheck(L, n >= 1 && n <= MOST_WORDS, 1, "1 to 64 words expected");
   for (int i = 0; i < n; i++) {
-    luaL_checkstack(L, 2, "words");
+    luaL_checkstack(L, 8, "words");
     lua_rawgeti(L, 1, i + 1);
     argv[i] = (char *)luaL_checkstring(L, -1);
   }
@@ -259,8 +259,7 @@ static int sys_run(lua_State *L) {
   check_words(L, argv);
   vg_status s = vg_process_run(&output, &length, &code, argv);
   if (s != VG_OK) return vgl_fail(L, s);
-  lua_pushlstring(L, output, length);
-  vg_free(output);
+  vgl_pushtext(L, output, length);
   lua_pushinteger(L, code);
   return 2;
 }

@@ -178,8 +178,8 @@ static int l_load(lua_State *L) {                         /* trainer:load(path) 
   vg_status s = vg_checkpoint_load(&loaded, t, luaL_checkstring(L, 2));
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushboolean(L, 1);
-  lua_pushstring(L, loaded.user);                         /* NULL pushes nil */
-  vg_free(loaded.user);
+  if (loaded.user) vgl_pushtext(L, loaded.user, strlen(loaded.user));
+  else lua_pushnil(L);
   lua_pushboolean(L, loaded.fell_back);
   return 3;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 /* The innermost Lua line: what an operator of a tensor calls has a C function between. */
 static void push_where(lua_State *L) {
   lua_Debug ar;
@@ -71,6 +73,20 @@ void vgl_pushtensor(lua_State *L, vg_tensor *owned) {
     lua_error(L);
   }
   vgl_account(L, vg_tensor_bytes(owned));
+}
+
+static int push_text(lua_State *L) {
+  lua_pushlstring(L, lua_touserdata(L, 1), *(size_t *)lua_touserdata(L, 2));
+  return 1;
+}
+
+void vgl_pushtext(lua_State *L, char *owned, size_t length) {
+  lua_pushcfunction(L, push_text);                 /* a C function is called with room for 20 values; this needs 3 */
+  lua_pushlightuserdata(L, owned);
+  lua_pushlightuserdata(L, &length);
+  int failed = lua_pcall(L, 2, 1, 0) != LUA_OK;
+  vg_free(owned);
+  if (failed) lua_error(L);
 }
 
 vg_tensor *vgl_checktensor(lua_State *L, int arg) {

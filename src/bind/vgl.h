@@ -19,6 +19,8 @@ int vgl_error(lua_State *L, const char *fmt, ...);
 vg_tensor **vgl_newtensor(lua_State *L);
 /* Pushes a box that takes over the caller's reference; on a memory error the reference is released. [-0, +1, m] */
 void vgl_pushtensor(lua_State *L, vg_tensor *owned);
+/* Pushes a copy of the text and frees it, also when memory runs out. [-0, +1, m] */
+void vgl_pushtext(lua_State *L, char *owned, size_t length);
 vg_tensor *vgl_checktensor(lua_State *L, int arg);      /* [-0, +0, e] */
 vg_tensor *vgl_totensor(lua_State *L, int arg);         /* NULL when it is no tensor, or nil */
 vg_shape vgl_checkshape(lua_State *L, int arg);         /* an array of lengths; [-0, +0, e] */

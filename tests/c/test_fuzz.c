@@ -95,7 +95,7 @@ typedef vg_status reader(const text *t);
 
 static void fuzz(const text *whole, reader *read, int rounds, int in_memory) {
   static text t;
-  size_t before = vg_alloc_get_stats().live_bytes;
+  vg_alloc_stats before = vg_alloc_get_stats();
   int refused = 0;
   if (!in_memory) write_text(path, whole);
   OK(read(whole));
@@ -108,7 +108,8 @@ static void fuzz(const text *whole, reader *read, int rounds, int in_memory) {
     vg_status s = read(&t);
     if (s != VG_OK && s != VG_EFORMAT) fail_msg("round %d: %s: %s", i, vg_status_name(s), vg_message());
     if (s != VG_OK && !*vg_message()) fail_msg("round %d: no message", i);
-    if (vg_alloc_get_stats().live_bytes != before) fail_msg("round %d: memory is left behind", i);
+    vg_alloc_stats after = vg_alloc_get_stats();
+    if (after.live_bytes != before.live_bytes || after.live_small != before.live_small) fail_msg("round %d: memory is left behind", i);
     refused += s != VG_OK;
   }
   vg_alloc_set_limit(0);

@@ -163,6 +163,12 @@ describe("vega-lua", function()
     assert.equal("0.75\n", out)
   end)
 
+  it("sorts by bytes in any locale", function()
+    local code, out = helper.run "LC_ALL=C.UTF-8 %s -e 'print(os.setlocale(nil, \"collate\"), os.setlocale(nil, \"numeric\"))'"
+    assert.equal(0, code)
+    assert.equal("C\tC\n", out)
+  end)
+
   it("is silent when the reader of its output has gone", function()
     local code, _, err = helper.run "%s -e 'for i = 1, 100000 do print(i) end' | head -1"
     assert.equal(0, code)
