@@ -268,7 +268,21 @@ static int tensor_to(lua_State *L) {
   return finish(L, vg_tensor_cast(box, t, dtype), box);
 }
 
-/* t:reshape{...}: a view; one length may be -1 and follows from the others. */
+/* Does an operator on t belong on the current tape? A view would cut the gradient there. */
+static bool is_recorded(lua_State *L, const vg_tensor *t) {
+  vgl_tape *tape = vgl_current_tape(L);
+  return tape && vg_tape_is_recording(tape->tape) && (t->wants_grad || t->tape_serial);
+}
+
+static int record_reshape(lua_State *L, vg_tensor *t, const vg_shape *shape) {
+  vg_call c = { .n_in = 1, .in = { t } };
+  vg_op_defaults(&c, vg_op_find("reshape"));
+  c.arg[0] = shape->rank;
+  for (int i = 0; i < shape->rank; i++) c.arg[1 + i] = (double)shape->dim[i];
+  return vgl_apply(L, &c);
+}
+
+/* t:reshape{...}: a view; one length may be -1 and follows from the others. What a tape records is copied instead, so that its gradient flows. */
 static int tensor_reshape(lua_State *L) {
   vg_tensor *t = vgl_checktensor(L, 1);
   char a[VG_SHAPE_TEXT], b[VG_SHAPE_TEXT];
@@ -291,12 +305,22 @@ static int tensor_reshape(lua_State *L) {
   if (open && known > 0) shape.dim[open - 1] = vg_tensor_count(t) / known;
   if (vg_shape_count(&shape) != vg_tensor_count(t))
     return vgl_error(L, "reshape: %s does not fit into %s", vg_shape_text(a, &t->shape), vg_shape_text(b, &shape));
+  if (is_recorded(L, t)) return record_reshape(L, t, &shape);
   vg_tensor **box = vgl_newtensor(L);
   vg_status s = vg_tensor_view(box, t, 0, &shape);
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
-/* t:rows(a, b): a view of the rows a to b of the first axis, both included. */
+static int record_rows(lua_State *L, vg_tensor *t, lua_Integer a, lua_Integer b) {
+  vg_call c = { .n_in = 1, .in = { t } };
+  vg_op_defaults(&c, vg_op_find("slice"));
+  c.arg[0] = 0;                                      /* axis, begin, end, step */
+  c.arg[1] = (double)(a - 1);
+  c.arg[2] = (double)b;
+  return vgl_apply(L, &c);
+}
+
+/* t:rows(a, b): a view of the rows a to b of the first axis, both included; a copy where a tape records it, see reshape. */
 static int tensor_rows(lua_State *L) {
   vg_tensor *t = vgl_checktensor(L, 1);
   lua_Integer a = luaL_checkinteger(L, 2), b = luaL_optinteger(L, 3, a);
@@ -304,6 +328,7 @@ static int tensor_rows(lua_State *L) {
   if (shape.rank == 0) return vgl_error(L, "rows: the tensor has no axes");
   if (a < 1 || b < a - 1 || b > shape.dim[0])
     return vgl_error(L, "rows: from %I to %I is outside 1 to %I", (LUAI_UACINT)a, (LUAI_UACINT)b, (LUAI_UACINT)shape.dim[0]);
+  if (b >= a && is_recorded(L, t)) return record_rows(L, t, a, b);
   int64_t row = shape.dim[0] > 0 ? vg_tensor_count(t) / shape.dim[0] : 0;
   shape.dim[0] = b - a + 1;
   vg_tensor **box = vgl_newtensor(L);

@@ -69,6 +69,15 @@ describe("tensor", function()
     assert.error_matches(function() view:rows(2, 3) end, "outside 1 to 2")
   end)
 
+  it("lets the gradient through views that a tape records", function()
+    local tape <close> = core.tape.new()
+    local w = tensor.arange(1, 6):param()
+    local y = (w * 2):reshape { 3, -1 }
+    tape:backward(core.op.sum(y:rows(2, 3) * y:rows(2, 3)))
+    assert.same({ 0.0, 0.0, 24.0, 32.0, 40.0, 48.0 }, w.grad:totable())
+    assert.same({ { 1.0, 2.0 } }, tape:no_grad(function() return w:reshape { 3, 2 }:rows(1, 1) end):totable())
+  end)
+
   it("keeps a view alive when the tensor it came from is gone", function()
     local view = tensor.full({ 1000, 100 }, 3):rows(7)
     for _ = 1, 3 do collectgarbage() end

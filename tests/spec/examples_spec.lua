@@ -1,0 +1,65 @@
+--- Every file of examples/ is run by a test: those here, and those that have a spec of their own.
+local core = require "vega.core"
+local helper = require "spec.helper"
+
+-- Another spec runs it.
+local ELSEWHERE = { multi_fidelity = "scheduler_examples", own_table = "study_tables", pretrained = "pretrained", quickstart = "quickstart",
+  spaces = "space_language", train_resnet = "train_resnet" }
+local FOLDERS = { schedulers = "scheduler_examples", strategies = "examples_strategies", zoo = "zoo" }
+
+local function has_data() return require("vega.data").find "fashion-mnist" ~= nil end
+
+--- Runs an example on one thread; returns what it printed.
+local function run(line)
+  local code, out, err = helper.run("OMP_NUM_THREADS=1 %s examples/" .. line)
+  assert.equal(0, code, err)
+  return out
+end
+
+local HERE = {}
+
+function HERE.custom_strategy()
+  local out = run "custom_strategy.lua --trials 6 --images 128"
+  assert.matches("^trial %d: accuracy 0%.%d+\n$", out)
+  assert.equal(out, run "custom_strategy.lua --trials 6 --images 128")           -- the same seed, the same climb
+end
+
+function HERE.engine_tour()
+  local out = run "engine_tour.lua"
+  local losses, accuracy = {}, nil
+  for loss, percent in out:gmatch "mean loss (%S+), test accuracy (%S+) %%" do losses[#losses + 1], accuracy = tonumber(loss), tonumber(percent) end
+  assert.equal(3, #losses)
+  assert.is_true(losses[1] > losses[2] and losses[2] > losses[3])
+  assert.is_true(accuracy > 70, out)
+end
+
+describe("examples", function()
+  for _, name in ipairs(require("vega.util").sorted_keys(HERE)) do
+    it(name .. ".lua", function()
+      if not has_data() then return pending "no Fashion-MNIST" end
+      HERE[name]()
+    end)
+  end
+
+  it("are all run by a test", function()
+    for _, entry in ipairs(assert(core.sys.list "examples")) do
+      local name = entry:match "^(.*)%.lua$"
+      local spec = name and ELSEWHERE[name] or FOLDERS[entry]
+      assert.is_true(HERE[name] ~= nil or spec ~= nil, entry .. " is not run by any spec; add it here")
+      if spec then
+        local text = helper.read(("tests/spec/%s_spec.lua"):format(spec))
+        assert.truthy(text:find(name and "examples/" .. entry or entry, 1, true), spec .. "_spec does not run " .. entry)
+      end
+    end
+  end)
+
+  it("begin with what they show and how they are run, in at most 150 columns", function()
+    for _, entry in ipairs(assert(core.sys.list "examples")) do
+      if entry:find "%.lua$" then
+        local text = helper.read("examples/" .. entry)
+        assert.matches("^%-%-%- %u", text, entry)
+        for line in text:gmatch "[^\n]+" do assert.is_true(#line <= 150, entry .. ": " .. line) end
+      end
+    end
+  end)
+end)
