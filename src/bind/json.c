@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/json_text.h"
 #include "bind/vgl.h"
 
 #define BOX "vega.json.box"
@@ -21,7 +23,7 @@ typedef struct box {
 static int l_box_gc(lua_State *L) {
   box *b = luaL_checkudata(L, 1, BOX);
   json_decref(b->root);
-  free(b->text);
+  vg_free(b->text);
   b->root = NULL;
   b->text = NULL;
   return 0;
@@ -168,8 +170,7 @@ static int l_encode(lua_State *L) {                   /* encode(value [, { nonfi
   lua_pushvalue(L, 1);
   b->root = from_lua(L, lua_gettop(L), &w, 1);
   if (!b->root) return luaL_error(L, "%s", w.error[0] ? w.error : "json: out of memory");
-  b->text = json_dumps(b->root, flags);
-  if (!b->text) return luaL_error(L, "json: out of memory");
+  if (vg_json_print(&b->text, b->root, flags) != VG_OK) return luaL_error(L, "json: out of memory");
   lua_pushstring(L, b->text);
   return 1;
 }

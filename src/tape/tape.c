@@ -250,7 +250,10 @@ static vg_status run_backward(vg_tape *t, const vg_backward_opts *o, node *d) {
     bool taken = false;                              /* the same tensor twice among the inputs */
     for (int j = 0; j < i; j++) taken |= to[j] == to[i];
     if (!taken && is_empty(d, i, to[i])) {
-      if (!*to[i]) VG_GOTO(vg_tensor_new(to[i], grad_dtype(d, i), &d->call.in[i]->shape));
+      if (!*to[i]) {
+        VG_GOTO(vg_tensor_new(to[i], grad_dtype(d, i), &d->call.in[i]->shape));
+        if (d->leaf[i]) d->leaf[i]->grad_stale = true;      /* until it is written: a backward that fails leaves no numbers to add to */
+      }
       din[i] = *to[i];
     } else if (!taken && d->call.op->flags & VG_OP_ACCUMULATES) {
       if (!d->leaf[i]) VG_GOTO(writable_grad(to[i]));

@@ -74,19 +74,15 @@ vg_status vg_npz_read(vg_bundle *out, const char *path) {
   return s;
 }
 
-/* Adds one tensor; libzip owns the copy of its bytes. */
-static vg_status add(zip_t *z, const vg_named *item, bool deflate, const char *path) {
-  void *data;
+/* Adds one tensor. libzip reads *data when the archive is closed; it stays the caller's, also when this fails. */
+static vg_status add(void **data, zip_t *z, const vg_named *item, bool deflate, const char *path) {
   size_t bytes;
   char name[MAX_NAME];
   if (strlen(item->name) + 5 > sizeof name) return vg_fail(VG_EARG, "%s: tensor name '%.60s...' is too long", path, item->name);
   snprintf(name, sizeof name, "%s.npy", item->name);
-  VG_TRY(vg_npy_print(&data, &bytes, item->tensor));
-  zip_source_t *source = zip_source_buffer(z, data, bytes, 1);    /* vg_alloc is malloc's: libzip may free it */
-  if (!source) {
-    vg_free(data);
-    return vg_fail(VG_ENOMEM, "%s: %s", path, zip_strerror(z));
-  }
+  VG_TRY(vg_npy_print(data, &bytes, item->tensor));
+  zip_source_t *source = zip_source_buffer(z, *data, bytes, 0);
+  if (!source) return vg_fail(VG_ENOMEM, "%s: %s", path, zip_strerror(z));
   zip_int64_t i = zip_file_add(z, name, source, ZIP_FL_ENC_UTF_8);
   if (i < 0) {
     zip_source_free(source);
@@ -115,8 +111,8 @@ static vg_status save_source(zip_source_t *source, const char *path) {
   return s;
 }
 
-vg_status vg_npz_write(const char *path, const vg_bundle *b, bool deflate) {
-  if (b->n == 0) return vg_fail(VG_EARG, "%s: a .npz needs at least one tensor", path);
+/* data [b->n]: what libzip reads from until the archive is closed or discarded. */
+static vg_status write_all(const char *path, const vg_bundle *b, bool deflate, void **data) {
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, &error);
@@ -130,11 +126,21 @@ vg_status vg_npz_write(const char *path, const vg_bundle *b, bool deflate) {
   zip_error_fini(&error);
   zip_source_keep(source);      /* outlives zip_close: holds the bytes then */
   vg_status s = VG_OK;
-  for (int i = 0; i < b->n && s == VG_OK; i++) s = add(z, &b->item[i], deflate, path);
+  for (int i = 0; i < b->n && s == VG_OK; i++) s = add(&data[i], z, &b->item[i], deflate, path);
   if (s == VG_OK && zip_close(z) != 0) s = vg_fail(VG_EIO, "%s: libzip: %s", path, zip_strerror(z));
   else if (s == VG_OK) z = NULL;
   if (z) zip_discard(z);
   if (s == VG_OK) s = save_source(source, path);
   zip_source_free(source);
+  return s;
+}
+
+vg_status vg_npz_write(const char *path, const vg_bundle *b, bool deflate) {
+  if (b->n == 0) return vg_fail(VG_EARG, "%s: a .npz needs at least one tensor", path);
+  void **data;
+  VG_TRY(vg_alloc_zero((void **)&data, (size_t)b->n * sizeof *data));
+  vg_status s = write_all(path, b, deflate, data);
+  for (int i = 0; i < b->n; i++) vg_free(data[i]);
+  vg_free(data);
   return s;
 }

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json_text.h"
 
 #define HEADER_SUM "xxh3"
 #define SUM HEADER_SUM "."
@@ -78,10 +79,10 @@ static void print_sum(char out[SUM_TEXT], const void *data, size_t bytes) {
 
 /* The sum of a header in which HEADER_SUM is not yet, or no longer; the order of its keys does not matter. */
 static vg_status sum_header(char out[SUM_TEXT], const json_t *root) {
-  char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
-  if (!text) return vg_fail(VG_ENOMEM, "safetensors: no memory for the header");
+  char *text;
+  VG_TRY(vg_json_print(&text, root, JSON_COMPACT | JSON_SORT_KEYS));
   print_sum(out, text, strlen(text));
-  free(text);
+  vg_free(text);
   return VG_OK;
 }
 
@@ -100,6 +101,7 @@ static vg_status check_header(json_t *root, const char *path) {
 static vg_status parse_header(file_header *h, const char *text, size_t length, uint64_t data_bytes, const char *path) {
   json_error_t error;
   h->root = text[0] == '{' ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
+  if (!h->root && text[0] == '{' && json_error_code(&error) == json_error_out_of_memory) return vg_fail(VG_ENOMEM, "%s: not enough memory for its header", path);
   if (!h->root) return vg_fail(VG_EFORMAT, "%s: header: %s", path, text[0] == '{' ? error.text : "does not start with '{'");
   VG_TRY(check_header(h->root, path));
   VG_TRY(vg_alloc((void **)&h->item, (json_object_size(h->root) + 1) * sizeof *h->item));
@@ -189,6 +191,7 @@ done:
   return status;
 }
 
+/* -1 when memory is short, as jansson's own functions. */
 static int set_entry(json_t *root, const vg_named *item, uint64_t begin) {
   const vg_tensor *t = item->tensor;
   const char *dtype = NULL;
@@ -196,20 +199,25 @@ static int set_entry(json_t *root, const vg_named *item, uint64_t begin) {
     if (KINDS[k].dtype == t->dtype) dtype = KINDS[k].name;
   }
   json_t *shape = json_array();
-  for (int a = 0; a < t->shape.rank; a++) json_array_append_new(shape, json_integer(t->shape.dim[a]));
+  int bad = !shape;
+  for (int a = 0; a < t->shape.rank && !bad; a++) bad = json_array_append_new(shape, json_integer(t->shape.dim[a]));
+  if (bad) {
+    json_decref(shape);
+    return -1;
+  }
   return json_object_set_new(root, item->name, json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtype, "shape", shape, "data_offsets",
                                                          (json_int_t)begin, (json_int_t)(begin + vg_tensor_bytes(t))));
 }
 
 static json_t *print_meta(const vg_bundle *b) {
   json_t *meta = json_object();
-  int bad = 0;
-  for (int i = 0; i < b->n_meta; i++) bad |= json_object_set_new(meta, b->meta[i].key, json_string(b->meta[i].value));
+  int bad = !meta;
+  for (int i = 0; i < b->n_meta && !bad; i++) bad = json_object_set_new(meta, b->meta[i].key, json_string(b->meta[i].value));
   for (int i = 0; i < b->n && !bad; i++) {
     char sum[SUM_TEXT], *key = NULL;
     sum_text(sum, b->item[i].tensor);
     if (asprintf(&key, SUM "%s", b->item[i].name) < 0) bad = 1;
-    else bad |= json_object_set_new(meta, key, json_string(sum)), free(key);
+    else bad = json_object_set_new(meta, key, json_string(sum)), free(key);
   }
   if (!bad) return meta;
   json_decref(meta);
@@ -221,7 +229,33 @@ static int add_sum(json_t *root, json_t *meta) {
   return sum_header(sum, root) != VG_OK || json_object_set_new(meta, HEADER_SUM, json_string(sum)) != 0;
 }
 
-/* Header text (from jansson's malloc: free it), NULL when a name or value is not UTF-8 or memory is short. */
+/* jansson refuses other texts, in the same way as it fails without memory: so they are looked at first. */
+static bool is_utf8(const char *text) {
+  const unsigned char *p = (const unsigned char *)text;
+  while (*p) {
+    int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
+    if (more < 0) return false;
+    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f)) return false;
+    for (p++; more > 0; more--, p++)
+      if ((*p & 0xc0) != 0x80) return false;
+  }
+  return true;
+}
+
+static vg_status check_texts(const vg_bundle *b, const char *path) {
+  bool good = true;
+  for (int i = 0; i < b->n; i++) good &= is_utf8(b->item[i].name);
+  for (int i = 0; i < b->n_meta; i++) {
+    if (strncmp(b->meta[i].key, SUM, SUM_PREFIX) == 0 || strcmp(b->meta[i].key, HEADER_SUM) == 0)
+      return vg_fail(VG_EARG, "%s: the metadata keys '" HEADER_SUM "' and '" SUM "...' are the format's own", path);
+    good &= is_utf8(b->meta[i].key) && is_utf8(b->meta[i].value);
+  }
+  if (!good) return vg_fail(VG_EARG, "%s: a name or metadata value is not UTF-8", path);
+  if (vg_bundle_find(b, "__metadata__")) return vg_fail(VG_EARG, "%s: no tensor can be named __metadata__", path);
+  return VG_OK;
+}
+
+/* Header text, to be freed by vg_free; NULL when memory is short. */
 static char *print_header(const vg_bundle *b, const int *order) {
   json_t *root = json_object(), *meta = print_meta(b);
   int bad = !root || !meta;
@@ -232,7 +266,8 @@ static char *print_header(const vg_bundle *b, const int *order) {
     at += vg_tensor_bytes(b->item[order[i]].tensor);
   }
   if (!bad) bad = add_sum(root, meta);
-  char *text = bad ? NULL : json_dumps(root, JSON_COMPACT);
+  char *text = NULL;
+  if (!bad) bad = vg_json_print(&text, root, JSON_COMPACT) != VG_OK;
   json_decref(meta);
   json_decref(root);
   return text;
@@ -254,11 +289,7 @@ static vg_status put_all(vg_file_out *f, const vg_bundle *b, const int *order, c
 }
 
 vg_status vg_safetensors_write(const char *path, const vg_bundle *b) {
-  for (int i = 0; i < b->n_meta; i++) {
-    if (strncmp(b->meta[i].key, SUM, SUM_PREFIX) == 0 || strcmp(b->meta[i].key, HEADER_SUM) == 0)
-      return vg_fail(VG_EARG, "%s: the metadata keys '" HEADER_SUM "' and '" SUM "...' are the format's own", path);
-  }
-  if (vg_bundle_find(b, "__metadata__")) return vg_fail(VG_EARG, "%s: no tensor can be named __metadata__", path);
+  VG_TRY(check_texts(b, path));
   int *order;
   VG_TRY(vg_alloc((void **)&order, (size_t)b->n * sizeof *order));
   int n = 0;
@@ -269,13 +300,13 @@ vg_status vg_safetensors_write(const char *path, const vg_bundle *b) {
   }
   char *header = print_header(b, order);
   vg_file_out f;
-  vg_status s = header ? vg_file_begin(&f, path) : vg_fail(VG_EARG, "%s: a name or metadata value is not UTF-8", path);
+  vg_status s = header ? vg_file_begin(&f, path) : vg_fail(VG_ENOMEM, "%s: not enough memory for its header", path);
   if (s == VG_OK) {
     s = put_all(&f, b, order, header);
     if (s == VG_OK) s = vg_file_commit(&f);
     else vg_file_abort(&f);
   }
-  free(header);
+  vg_free(header);
   vg_free(order);
   return s;
 }

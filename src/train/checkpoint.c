@@ -10,9 +10,12 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "tensor/safetensors.h"
 
 #define FORMAT "vega-checkpoint-1"
+
+static vg_status no_memory(void) { return vg_fail(VG_ENOMEM, "checkpoint: no memory for its state"); }
 
 /* --- what is kept ----------------------------------------------------------------------------------------------------------------- */
 
@@ -37,10 +40,15 @@ static vg_status list_tensors(vg_bundle *b, const vg_trainer *t) {
   return vg_bundle_add(b, "optim.counts", t->optim->counts);
 }
 
-/* Settings that must agree for a run to go on as the same run. */
+/* Settings that must agree for a run to go on as the same run. NULL when memory is short. */
 static json_t *settings(const vg_trainer_opts *o) {
   json_t *at = json_array();
-  for (int i = 0; i < o->schedule.n_at; i++) json_array_append_new(at, json_integer(o->schedule.at[i]));
+  int bad = !at;
+  for (int i = 0; i < o->schedule.n_at && !bad; i++) bad = json_array_append_new(at, json_integer(o->schedule.at[i]));
+  if (bad) {
+    json_decref(at);
+    return NULL;
+  }
   return json_pack("{s:i s:f s:b s:f s:f s:f s:f s:b s:i s:f s:I s:o s:f s:f s:I s:f s:f s:s s:I}",
                    "optimiser", (int)o->optim.kind, "momentum", o->optim.momentum, "nesterov", o->optim.nesterov,
                    "beta1", o->optim.beta1, "beta2", o->optim.beta2, "eps", o->optim.eps,
@@ -53,9 +61,10 @@ static json_t *settings(const vg_trainer_opts *o) {
 static vg_status add_state(vg_bundle *b, const vg_trainer *t) {
   json_t *state = json_pack("{s:I s:I s:I s:o}", "step", (json_int_t)t->step, "epoch", (json_int_t)t->epoch, "batch", (json_int_t)t->batch,
                             "settings", settings(&t->opts));
-  char *text = state ? json_dumps(state, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-  vg_status s = text ? vg_bundle_set_meta(b, "state", text) : vg_fail(VG_ENOMEM, "checkpoint: no memory for its state");
-  free(text);
+  char *text = NULL;
+  vg_status s = vg_json_print(&text, state, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  if (s == VG_OK) s = vg_bundle_set_meta(b, "state", text);
+  vg_free(text);
   json_decref(state);
   return s;
 }
@@ -127,7 +136,9 @@ static vg_status read_state(place *p, const vg_bundle *b, const vg_trainer *t, c
   json_int_t step, epoch, batch;
   json_t *kept;
   if (!format || strcmp(format, FORMAT) != 0 || !text) return vg_fail(VG_EFORMAT, "'%s' is no checkpoint of a training (format %s)", path, FORMAT);
-  json_t *state = json_loads(text, 0, NULL);
+  json_error_t error;
+  json_t *state = json_loads(text, 0, &error);
+  if (!state && json_error_code(&error) == json_error_out_of_memory) return no_memory();
   if (!state || json_unpack(state, "{s:I s:I s:I s:o}", "step", &step, "epoch", &epoch, "batch", &batch, "settings", &kept) != 0 ||
       step < 0 || epoch < 0 || batch < 0) {
     json_decref(state);
@@ -135,12 +146,14 @@ static vg_status read_state(place *p, const vg_bundle *b, const vg_trainer *t, c
   }
   /* Through text and back, as the file's went, so that 1 and 1.0 compare as they were written. */
   json_t *fresh = settings(&t->opts);
-  char *same = fresh ? json_dumps(fresh, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-  json_t *now = same ? json_loads(same, 0, NULL) : NULL;
-  vg_status s = now ? differing(kept, now, path) : vg_fail(VG_ENOMEM, "checkpoint: no memory for its state");
+  char *same = NULL;
+  json_t *now = NULL;
+  vg_status s = vg_json_print(&same, fresh, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  if (s == VG_OK) now = json_loads(same, 0, NULL);
+  if (s == VG_OK) s = now ? differing(kept, now, path) : no_memory();
   json_decref(fresh);
   json_decref(now);
-  free(same);
+  vg_free(same);
   json_decref(state);
   if (s == VG_OK) *p = (place){ step, epoch, batch };
   return s;
