@@ -6,8 +6,12 @@ local pareto = require("vega.core").pareto
 
 local UNORDERED = { bool = true, choice = true, const = true, subset = true, sequence = true, permutation = true }
 
+local history = {}
 local History = {}
 History.__index = History
+
+--- Has a decision levels without an order?
+function history.is_unordered(decision) return UNORDERED[decision.domain.kind] or false end
 
 local GUARD = { ["and"] = 1, ["or"] = 2, ["not"] = 3 }          -- vg_guard_op; 0 is a comparison
 
@@ -36,7 +40,7 @@ local function new_rows(space)
   local columns, guards, intervals, groups, n_groups = {}, {}, {}, {}, 0
   for i, d in ipairs(space.decisions) do
     local size = d.domain.size
-    local column = { levels = size and size < 1 << 53 and size or 0, category = UNORDERED[d.domain.kind] or false, group = 0 }
+    local column = { levels = size and size < 1 << 53 and size or 0, category = history.is_unordered(d), group = 0 }
     if d.guard then
       local text = space:describe_guard(d)
       if not groups[text] then n_groups, groups[text] = n_groups + 1, n_groups + 1 end
@@ -49,7 +53,6 @@ local function new_rows(space)
   return core.rows(columns, guards, intervals)
 end
 
-local history = {}
 
 function history.new(space)
   return setmetatable({ space = space, rows = new_rows(space), row_of = {}, pending = {}, told = {}, ordered = {}, failures = 0,

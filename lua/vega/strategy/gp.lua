@@ -15,9 +15,19 @@ Gp.fidelity = "rungs"              -- under a scheduler: one model for each fide
 
 function Gp.defaults(spec) return { trials = spec.budget and spec.budget.trials } end
 
+-- Ten, or more so that a Latin hypercube shows each level of a category three times. (The usual 2 d + 2 made runs on Hartmann-6 end in a local
+-- minimum more often: 39 against 33 of 100.)
+local function suggested_size(space)
+  local size = 10
+  for _, d in ipairs(space.decisions) do
+    if history.is_unordered(d) and d.domain.size then size = math.max(size, math.min(30, 3 * d.domain.size)) end
+  end
+  return size
+end
+
 function Gp.new(space, p, rng)
   return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), models = {}, next_fit = 0, fits = 0,
-    n_initial = history.initial_size(p.initial, 10, p.trials) }, Gp)
+    n_initial = history.initial_size(p.initial, suggested_size(space), p.trials) }, Gp)
 end
 
 function Gp:on_issued(suggestion) self.history:issued(suggestion) end
