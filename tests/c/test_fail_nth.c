@@ -223,9 +223,9 @@ static vg_status training_of(vg_optim_kind kind, vg_dtype precision, int turn) {
   VG_GOTO(vg_graph_set_precision(g, precision));
   VG_GOTO(vg_trainer_new(&t, g, &o));
   VG_GOTO(batch(&x, &y, turn ? 3 : 2));
-  VG_GOTO(vg_trainer_step(&loss, t, x, y));
-  VG_GOTO(vg_trainer_step(&loss, t, x, y));
-  VG_GOTO(vg_score_add(&score, g, x, y));
+  VG_GOTO(vg_trainer_step(&loss, t, x, y, NULL));
+  VG_GOTO(vg_trainer_step(&loss, t, x, y, NULL));
+  VG_GOTO(vg_score_add(&score, g, x, y, NULL));
 done:
   vg_tensor_release(x);
   vg_tensor_release(y);
@@ -251,15 +251,15 @@ static void a_failed_step_changes_nothing(void **state) {
       ok(vg_trainer_new(&t[k], g[k], &o));
     }
     vg_alloc_fail_at(n, 0);
-    vg_status s = vg_trainer_step(&loss[0], t[0], x, y);
+    vg_status s = vg_trainer_step(&loss[0], t[0], x, y, NULL);
     vg_alloc_fail_at(0, 0);
     done = s == VG_OK;
     if (!done) {
       assert_int_equal(s, VG_ENOMEM);
       assert_memory_equal(vg_f32(g[0]->values), vg_f32(g[1]->values), vg_tensor_bytes(g[0]->values));
-      ok(vg_trainer_step(&loss[0], t[0], x, y));
+      ok(vg_trainer_step(&loss[0], t[0], x, y, NULL));
     }
-    ok(vg_trainer_step(&loss[1], t[1], x, y));
+    ok(vg_trainer_step(&loss[1], t[1], x, y, NULL));
     assert_true(loss[0] == loss[1]);
     assert_memory_equal(vg_f32(g[0]->values), vg_f32(g[1]->values), vg_tensor_bytes(g[0]->values));
     for (int k = 0; k < 2; k++) {
