@@ -13,6 +13,9 @@ if(TARGET vega-lua)
   endforeach()
   install(TARGETS vega-lua RUNTIME DESTINATION bin)
   install(DIRECTORY lua searchspaces DESTINATION share/vega-lua)
+  install(DIRECTORY src/bind DESTINATION share/vega-lua/src FILES_MATCHING PATTERN "*.c")    # vega-lua help reads the comments over functions
+  # For a stock Lua, with LUA_PATH naming share/vega-lua/lua/?.lua and share/vega-lua/lua/?/init.lua.
+  install(TARGETS core LIBRARY DESTINATION lib/lua/5.4/vega)
   install(DIRECTORY examples/zoo DESTINATION share/vega-lua/examples)
 endif()
 

@@ -4,8 +4,8 @@
 --      scripts/run examples/train_resnet.lua --data fashion-mnist --epochs 10
 local vega = require "vega"
 
-local o = vega.arguments { data = "cifar10", path = "", size = 32, network = "resnet20_cifar", epochs = 100, batch = 128, rate = 0.1, limit = 0, seed = 1,
-  precision = "auto", checkpoint = "runs/train_resnet.ckpt.safetensors", resume = false }
+local o = vega.arguments { data = "cifar10", path = "", size = 32, network = "resnet20_cifar", epochs = 100, batch = 128, rate = 0.1, limit = 0,
+  seed = 1, precision = "auto", checkpoint = "runs/train_resnet.ckpt.safetensors", resume = false }
 
 local function load_data()
   local path = o.path ~= "" and o.path or nil
