@@ -20,7 +20,8 @@ end
 
 local train, test = load_data()
 local model = vega.zoo(o.network, { input = train.shape, classes = train.n_classes }):materialise(o.seed)
-print(("%s: %d parameters; %d training images, %d test images of %s"):format(o.network, model:n_params(), #train, #test, table.concat(train.shape, "x")))
+print(("%s: %d parameters; %d training images, %d test images of %s"):format(o.network, model:n_params(), #train, #test,
+  table.concat(train.shape, "x")))
 
 local is_terminal, steps = vega.sys.isatty(2), math.ceil(#train / o.batch)
 assert(vega.sys.make_dirs(o.checkpoint:match "^(.+)/" or "."))
@@ -35,7 +36,8 @@ local history = assert(vega.train.fit {
   end,
   on_epoch = function(e)
     if is_terminal then io.stderr:write "\r\27[K" end
-    print(("epoch %3d  loss %.4f  test loss %.4f  test accuracy %.2f %%  %.1f s"):format(e.epoch, e.loss, e.validation_loss, 100 * e.accuracy, e.seconds))
+    print(("epoch %3d  loss %.4f  test loss %.4f  test accuracy %.2f %%  %.1f s"):format(e.epoch, e.loss, e.validation_loss,
+      100 * e.accuracy, e.seconds))
   end,
 })
 print(("test accuracy %.2f %% after %d epochs"):format(100 * history[#history].accuracy, #history))

@@ -22,7 +22,8 @@ local function inverted_residuals(act, ...)
       local channels, stride, blocks = stage:match "^(%d+) (%d): (.+)$"
       for times, kernel, expand in blocks:gmatch "(%d*)%*?k(%d)e(%d)" do
         for _ = 1, tonumber(times) or 1 do
-          y = net:inverted_residual(y, tonumber(channels), { kernel = tonumber(kernel), expand = tonumber(expand), stride = tonumber(stride), act = act })
+          y = net:inverted_residual(y, tonumber(channels), { kernel = tonumber(kernel), expand = tonumber(expand),
+            stride = tonumber(stride), act = act })
           stride = 1
         end
       end
