@@ -1,6 +1,7 @@
 # What scripts/run and scripts/test share. Sourced; `root` is the source tree.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build
+preset=()                         # cmake's, where it is not the usual build
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then
@@ -35,7 +36,7 @@ build_all() {
   local log
   mkdir -p "$build"
   log=$build/build.log
-  if [ ! -f "$build/Makefile" ] && ! cmake -S "$root" -B "$build" >"$log" 2>&1; then
+  if [ ! -f "$build/Makefile" ] && ! cmake -S "$root" -B "$build" "${preset[@]}" >"$log" 2>&1; then
     cat "$log" >&2
     return 1
   fi

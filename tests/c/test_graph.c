@@ -178,7 +178,7 @@ static void shapes_do_not_wrap_around(void **state) {
   assert_int_equal(vg_graph_new(&g, &VG_SHAPE(2, 2, 3)), VG_OK);
   vg_op_defaults(&c, vg_op_find("upsample"));
   c.arg[0] = 64;
-  for (char name[8]; made < 20 && s == VG_OK; made++) {
+  for (char name[16]; made < 20 && s == VG_OK; made++) {
     snprintf(name, sizeof name, "up%d", made);
     s = vg_graph_op(&at, g, name, c.op, &at, 1, c.arg);
   }
