@@ -40,14 +40,17 @@ REPLACE(dnnl_post_ops_create, 1, (dnnl_post_ops_t *p), (p))
 REPLACE(dnnl_post_ops_destroy, -1, (dnnl_post_ops_t p), (p))
 REPLACE(dnnl_post_ops_append_sum, 0, (dnnl_post_ops_t p, float scale), (p, scale))
 REPLACE(dnnl_primitive_desc_create, 1,
-        (dnnl_primitive_desc_t *d, const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t a, dnnl_engine_t e, const_dnnl_primitive_desc_t hint), (d, op, a, e, hint))
+        (dnnl_primitive_desc_t *d, const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t a, dnnl_engine_t e, const_dnnl_primitive_desc_t hint),
+        (d, op, a, e, hint))
 REPLACE(dnnl_reorder_primitive_desc_create, 1,
-        (dnnl_primitive_desc_t *d, const dnnl_memory_desc_t *from, dnnl_engine_t e, const dnnl_memory_desc_t *to, dnnl_engine_t f, const_dnnl_primitive_attr_t a),
+        (dnnl_primitive_desc_t *d, const dnnl_memory_desc_t *from, dnnl_engine_t e, const dnnl_memory_desc_t *to, dnnl_engine_t f,
+            const_dnnl_primitive_attr_t a),
         (d, from, e, to, f, a))
 REPLACE(dnnl_primitive_desc_destroy, -1, (dnnl_primitive_desc_t d), (d))
 REPLACE(dnnl_primitive_create, 1, (dnnl_primitive_t *p, const_dnnl_primitive_desc_t d), (p, d))
 REPLACE(dnnl_primitive_destroy, -1, (dnnl_primitive_t p), (p))
-REPLACE(dnnl_memory_desc_init_by_tag, 0, (dnnl_memory_desc_t *m, int n, const dnnl_dims_t d, dnnl_data_type_t t, dnnl_format_tag_t tag), (m, n, d, t, tag))
+REPLACE(dnnl_memory_desc_init_by_tag, 0, (dnnl_memory_desc_t *m, int n, const dnnl_dims_t d, dnnl_data_type_t t, dnnl_format_tag_t tag),
+        (m, n, d, t, tag))
 REPLACE(dnnl_memory_create, 1, (dnnl_memory_t *m, const dnnl_memory_desc_t *d, dnnl_engine_t e, void *h), (m, d, e, h))
 REPLACE(dnnl_memory_destroy, -1, (dnnl_memory_t m), (m))
 REPLACE(dnnl_stream_create, 1, (dnnl_stream_t *s, dnnl_engine_t e, unsigned flags), (s, e, flags))
@@ -55,12 +58,14 @@ REPLACE(dnnl_stream_destroy, -1, (dnnl_stream_t s), (s))
 REPLACE(dnnl_stream_wait, 0, (dnnl_stream_t s), (s))
 REPLACE(dnnl_primitive_execute, 0, (const_dnnl_primitive_t p, dnnl_stream_t s, int n, const dnnl_exec_arg_t *a), (p, s, n, a))
 REPLACE(dnnl_matmul_desc_init, 0,
-        (dnnl_matmul_desc_t *d, const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b, const dnnl_memory_desc_t *bias, const dnnl_memory_desc_t *c), (d, a, b, bias, c))
+        (dnnl_matmul_desc_t *d, const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b, const dnnl_memory_desc_t *bias,
+            const dnnl_memory_desc_t *c), (d, a, b, bias, c))
 
 /* All three directions with a bias and a layout that is reordered; bf16 where the CPU has it. */
 static vg_status convolve(int turn, vg_dtype t) {
   static float x[2 * 9 * 9 * 16], y[2 * 9 * 9 * 16], w[16 * 9 * 16], b[16];
-  vg_conv_shape s = { .n = 1, .h = 5, .w = 4 + turn % 6, .ci = 16, .co = 16, .kh = 3, .kw = 3, .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1, .dil = 1, .groups = 1 };
+  vg_conv_shape s = { .n = 1, .h = 5, .w = 4 + turn % 6, .ci = 16, .co = 16, .kh = 3, .kw = 3, .stride_h = 1, .stride_w = 1, .pad_h = 1,
+      .pad_w = 1, .dil = 1, .groups = 1 };
   s.ho = s.h;
   s.wo = s.w;
   VG_TRY(vg_conv_forward(&s, t, y, x, VG_F32, w, b));
@@ -95,7 +100,8 @@ static void check(vg_status (*work)(int turn)) {
       assert_int_equal(before, vg_alloc_get_stats().live_bytes);
       assert_int_equal(small + kept, vg_alloc_get_stats().live_small);
       /* A cached convolution holds one primitive, and one more where it reorders weights. */
-      if (handed_out - out < kept || handed_out - out > 2 * kept) fail_msg("call %d: %d objects of oneDNN are left, %d primitives were kept", n, handed_out - out, kept);
+      if (handed_out - out < kept || handed_out - out > 2 * kept) fail_msg("call %d: %d objects of oneDNN are left, %d primitives were kept", n,
+          handed_out - out, kept);
       if (s == VG_OK) continue;
       assert_int_equal(s, want);
       if (strncmp(vg_message(), "oneDNN: ", 8) != 0) fail_msg("call %d: message '%s'", n, vg_message());
@@ -109,6 +115,7 @@ static void test_convolution_bf16(void **state) { (void)state, check(convolve_bf
 static void test_product(void **state) { (void)state, check(multiply); }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_convolution_f32), cmocka_unit_test(test_convolution_bf16), cmocka_unit_test(test_product) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(test_convolution_f32), cmocka_unit_test(test_convolution_bf16),
+      cmocka_unit_test(test_product) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,8 @@ static void fail_each(task t, int forever) {
     vg_alloc_fail_at(0, 0);
     alive after = count_alive();
     if (after.bytes != before.bytes || after.small != before.small)
-      fail_msg("allocation %d%s: %lld bytes and %lld allocations left (%s)", n, forever ? " and all after it" : "", (long long)after.bytes - (long long)before.bytes,
+      fail_msg("allocation %d%s: %lld bytes and %lld allocations left (%s)", n, forever ? " and all after it" : "",
+          (long long)after.bytes - (long long)before.bytes,
                after.small - before.small, s == VG_OK ? "success" : vg_message());
     tries++;
     if (s == VG_OK) return;

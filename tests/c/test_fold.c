@@ -60,7 +60,8 @@ static void check(vg_graph *g, int output, int norms_left) {
   ok(vg_graph_run(&a, g, x, NULL));
   ok(vg_graph_run(&b, f, x, NULL));
   for (int64_t i = 0; i < vg_tensor_count(a); i++)
-    if (!(fabsf(vg_f32(a)[i] - vg_f32(b)[i]) < 1e-5f)) fail_msg("element %lld: %g, folded %g", (long long)i, (double)vg_f32(a)[i], (double)vg_f32(b)[i]);
+    if (!(fabsf(vg_f32(a)[i] - vg_f32(b)[i]) < 1e-5f))
+      fail_msg("element %lld: %g, folded %g", (long long)i, (double)vg_f32(a)[i], (double)vg_f32(b)[i]);
   vg_tensor_release(x);
   vg_tensor_release(a);
   vg_tensor_release(b);
@@ -118,7 +119,8 @@ static void read_twice(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(shared_weight), cmocka_unit_test(shared_bias), cmocka_unit_test(computed_weight), cmocka_unit_test(every_activation), cmocka_unit_test(read_twice),
+    cmocka_unit_test(shared_weight), cmocka_unit_test(shared_bias), cmocka_unit_test(computed_weight), cmocka_unit_test(every_activation),
+    cmocka_unit_test(read_twice),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,9 @@ static void *values(vg_dtype dtype, int64_t n) {
   }
   return p;
 }
-static float value(vg_dtype dtype, const void *p, int64_t i) { return dtype == VG_BF16 ? vg_bf16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i]; }
+static float value(vg_dtype dtype, const void *p, int64_t i) {
+  return dtype == VG_BF16 ? vg_bf16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+}
 static float *widened(vg_dtype dtype, const void *p, int64_t n) {
   float *f = malloc((size_t)(n + 1) * sizeof *f);
   for (int64_t i = 0; i < n; i++) f[i] = value(dtype, p, i);
@@ -60,7 +62,8 @@ static void compare(const char *what, const char *text, vg_dtype dtype, const vo
   size = fmax(sqrt(size), least);
   for (int64_t i = 0; i < n; i++) {
     double w = want[i], error = fabs(value(dtype, got, i) - w), most = (allowed + half) * fmax(fabs(w), size) + 1e-30;
-    if (!(error <= most)) fail_msg("%s %s %s: element %lld is %.8g, plain loops say %.8g", text, what, vg_dtype_name(dtype), (long long)i, (double)value(dtype, got, i), w);
+    if (!(error <= most)) fail_msg("%s %s %s: element %lld is %.8g, plain loops say %.8g", text, what, vg_dtype_name(dtype), (long long)i,
+        (double)value(dtype, got, i), w);
     if (dtype == VG_F32 && error > worst * most) worst = error / most;
   }
 }
@@ -74,10 +77,12 @@ static void conv_case(const vg_conv_shape *s, vg_dtype t, bool biased) {
   int64_t deep = s->ci / s->groups, nx = s->n * s->h * s->w * s->ci, ny = s->n * s->ho * s->wo * s->co, nw = s->co * s->kh * s->kw * deep;
   size_t size = vg_dtype_size(t);
   char text[160];
-  snprintf(text, sizeof text, "conv %lldx%lldx%lldx%lld -> %lld, kernel %dx%d stride %d,%d pad %d,%d dil %d groups %d", (long long)s->n, (long long)s->h, (long long)s->w,
+  snprintf(text, sizeof text, "conv %lldx%lldx%lldx%lld -> %lld, kernel %dx%d stride %d,%d pad %d,%d dil %d groups %d",
+           (long long)s->n, (long long)s->h, (long long)s->w,
            (long long)s->ci, (long long)s->co, s->kh, s->kw, s->stride_h, s->stride_w, s->pad_h, s->pad_w, s->dil, s->groups);
   void *x = values(t, nx), *w = values(t, nw), *dy = values(t, ny), *y = values(t, ny), *dx = values(t, nx), *again = values(VG_F32, nx + ny + nw);
-  float *b = values(VG_F32, s->co), *dw = values(VG_F32, nw), *fx = widened(t, x, nx), *fw = widened(t, w, nw), *fdy = widened(t, dy, ny), *want = malloc((size_t)(nx + ny + nw) * 4);
+  float *b = values(VG_F32, s->co), *dw = values(VG_F32, nw), *fx = widened(t, x, nx), *fw = widened(t, w, nw), *fdy = widened(t, dy, ny),
+      *want = malloc((size_t)(nx + ny + nw) * 4);
   const float *bias = biased ? b : NULL;
 
   vg_ref_conv_forward(s, want, fx, fw, bias);
@@ -132,13 +137,16 @@ static vg_conv_shape random_conv(void) {
 
 /* Channels, kernels, strides of ResNet, MobileNet, ShuffleNet, DARTS and Inception layers, on small images: ci co kh kw stride dil groups. */
 static const int LAYERS[][7] = {
-  { 3, 64, 7, 7, 2, 1, 1 }, { 64, 64, 3, 3, 1, 1, 1 }, { 64, 128, 3, 3, 2, 1, 1 }, { 64, 128, 1, 1, 2, 1, 1 }, { 128, 128, 3, 3, 1, 1, 1 }, { 64, 256, 1, 1, 1, 1, 1 },
-  { 256, 64, 1, 1, 1, 1, 1 }, { 256, 512, 1, 1, 2, 1, 1 }, { 3, 16, 3, 3, 1, 1, 1 }, { 16, 16, 3, 3, 1, 1, 1 }, { 16, 32, 3, 3, 2, 1, 1 }, { 32, 64, 3, 3, 2, 1, 1 },
-  { 3, 32, 3, 3, 2, 1, 1 }, { 32, 32, 3, 3, 1, 1, 32 }, { 32, 16, 1, 1, 1, 1, 1 }, { 16, 96, 1, 1, 1, 1, 1 }, { 96, 96, 3, 3, 2, 1, 96 }, { 96, 24, 1, 1, 1, 1, 1 },
-  { 24, 144, 1, 1, 1, 1, 1 }, { 144, 144, 3, 3, 1, 1, 144 }, { 144, 144, 5, 5, 2, 1, 144 }, { 144, 40, 1, 1, 1, 1, 1 }, { 240, 240, 5, 5, 1, 1, 240 }, { 576, 576, 3, 3, 1, 1, 576 },
-  { 160, 960, 1, 1, 1, 1, 1 }, { 960, 320, 1, 1, 1, 1, 1 }, { 58, 58, 3, 3, 2, 1, 58 }, { 58, 58, 1, 1, 1, 1, 1 }, { 116, 116, 3, 3, 1, 1, 116 }, { 240, 60, 1, 1, 1, 1, 3 },
-  { 16, 16, 3, 3, 1, 2, 16 }, { 16, 16, 5, 5, 1, 2, 16 }, { 36, 36, 3, 3, 2, 2, 36 }, { 48, 48, 5, 5, 2, 1, 48 }, { 64, 64, 5, 5, 1, 2, 64 }, { 128, 128, 7, 7, 1, 1, 128 },
-  { 32, 32, 1, 7, 1, 1, 1 }, { 32, 32, 7, 1, 1, 1, 1 }, { 48, 64, 5, 5, 1, 1, 1 }, { 128, 128, 3, 3, 1, 1, 32 }, { 256, 256, 3, 3, 1, 1, 32 }, { 17, 34, 3, 3, 1, 1, 17 },
+  { 3, 64, 7, 7, 2, 1, 1 }, { 64, 64, 3, 3, 1, 1, 1 }, { 64, 128, 3, 3, 2, 1, 1 }, { 64, 128, 1, 1, 2, 1, 1 }, { 128, 128, 3, 3, 1, 1, 1 },
+  { 64, 256, 1, 1, 1, 1, 1 }, { 256, 64, 1, 1, 1, 1, 1 }, { 256, 512, 1, 1, 2, 1, 1 }, { 3, 16, 3, 3, 1, 1, 1 }, { 16, 16, 3, 3, 1, 1, 1 },
+  { 16, 32, 3, 3, 2, 1, 1 }, { 32, 64, 3, 3, 2, 1, 1 }, { 3, 32, 3, 3, 2, 1, 1 }, { 32, 32, 3, 3, 1, 1, 32 }, { 32, 16, 1, 1, 1, 1, 1 },
+  { 16, 96, 1, 1, 1, 1, 1 }, { 96, 96, 3, 3, 2, 1, 96 }, { 96, 24, 1, 1, 1, 1, 1 }, { 24, 144, 1, 1, 1, 1, 1 },
+  { 144, 144, 3, 3, 1, 1, 144 }, { 144, 144, 5, 5, 2, 1, 144 }, { 144, 40, 1, 1, 1, 1, 1 }, { 240, 240, 5, 5, 1, 1, 240 },
+  { 576, 576, 3, 3, 1, 1, 576 }, { 160, 960, 1, 1, 1, 1, 1 }, { 960, 320, 1, 1, 1, 1, 1 }, { 58, 58, 3, 3, 2, 1, 58 },
+  { 58, 58, 1, 1, 1, 1, 1 }, { 116, 116, 3, 3, 1, 1, 116 }, { 240, 60, 1, 1, 1, 1, 3 }, { 16, 16, 3, 3, 1, 2, 16 },
+  { 16, 16, 5, 5, 1, 2, 16 }, { 36, 36, 3, 3, 2, 2, 36 }, { 48, 48, 5, 5, 2, 1, 48 }, { 64, 64, 5, 5, 1, 2, 64 },
+  { 128, 128, 7, 7, 1, 1, 128 }, { 32, 32, 1, 7, 1, 1, 1 }, { 32, 32, 7, 1, 1, 1, 1 }, { 48, 64, 5, 5, 1, 1, 1 },
+  { 128, 128, 3, 3, 1, 1, 32 }, { 256, 256, 3, 3, 1, 1, 32 }, { 17, 34, 3, 3, 1, 1, 17 },
 };
 
 static void test_convolutions(void **state) {
@@ -155,7 +163,8 @@ static void test_convolutions(void **state) {
   for (size_t i = 0; i < sizeof LAYERS / sizeof *LAYERS; i++)
     for (int k = 0; k < 2; k++) {
       const int *l = LAYERS[i];
-      vg_conv_shape s = { .n = 2, .h = 6 + k, .w = 7 - k, .ci = l[0], .co = l[1], .kh = l[2], .kw = l[3], .stride_h = l[4], .stride_w = l[4], .dil = l[5], .groups = l[6] };
+      vg_conv_shape s = { .n = 2, .h = 6 + k, .w = 7 - k, .ci = l[0], .co = l[1], .kh = l[2], .kw = l[3], .stride_h = l[4], .stride_w = l[4],
+          .dil = l[5], .groups = l[6] };
       s.pad_h = s.dil * (s.kh - 1) / 2;
       s.pad_w = s.dil * (s.kw - 1) / 2;
       assert_true(fits(&s));
@@ -170,7 +179,8 @@ static void test_convolutions(void **state) {
 
 static void product_case(int64_t m, int64_t n, int64_t k, vg_dtype in, vg_dtype out, bool ta, bool tb, bool affine) {
   char text[120];
-  snprintf(text, sizeof text, "product %lldx%lldx%lld%s%s%s", (long long)m, (long long)n, (long long)k, ta ? " ta" : "", tb ? " tb" : "", affine ? " bias" : "");
+  snprintf(text, sizeof text, "product %lldx%lldx%lld%s%s%s", (long long)m, (long long)n, (long long)k, ta ? " ta" : "", tb ? " tb" : "",
+           affine ? " bias" : "");
   void *a = values(in, m * k), *b = values(in, k * n), *c = values(out, m * n), *again = values(out, m * n);
   float *fa = widened(in, a, m * k), *fb = widened(in, b, k * n), *bias = values(VG_F32, n), *want = malloc((size_t)(m * n + 1) * sizeof *want);
   for (int64_t i = 0; i < m; i++)
@@ -192,16 +202,19 @@ static void product_case(int64_t m, int64_t n, int64_t k, vg_dtype in, vg_dtype 
 
 static void test_products(void **state) {
   (void)state;
-  static const int HEADS[][3] = { { 64, 10, 64 }, { 64, 10, 1280 }, { 32, 100, 512 }, { 16, 1000, 320 }, { 128, 10, 84 }, { 128, 84, 120 }, { 5, 1, 700 }, { 1, 512, 512 } };
+  static const int HEADS[][3] = { { 64, 10, 64 }, { 64, 10, 1280 }, { 32, 100, 512 }, { 16, 1000, 320 }, { 128, 10, 84 }, { 128, 84, 120 },
+                                { 5, 1, 700 }, { 1, 512, 512 } };
   int n = 0;
   seed = 8;
   worst = 0;
   for (; n < 320; n++) {
     bool affine = n % 4 == 3;
-    product_case(PICK(1, 2, 3, 7, 8, 15, 16, 17, 33, 64), PICK(1, 2, 5, 8, 10, 16, 17, 31, 48), PICK(1, 2, 3, 9, 16, 25, 27, 64, 100, 144), n & 1 ? VG_BF16 : VG_F32, n & 2 ? VG_BF16 : VG_F32,
+    product_case(PICK(1, 2, 3, 7, 8, 15, 16, 17, 33, 64), PICK(1, 2, 5, 8, 10, 16, 17, 31, 48), PICK(1, 2, 3, 9, 16, 25, 27, 64, 100, 144),
+                 n & 1 ? VG_BF16 : VG_F32, n & 2 ? VG_BF16 : VG_F32,
                  !affine && n & 8, affine || n & 16, affine);
   }
-  for (size_t i = 0; i < sizeof HEADS / sizeof *HEADS; i++, n++) product_case(HEADS[i][0], HEADS[i][1], HEADS[i][2], i & 1 ? VG_BF16 : VG_F32, VG_F32, false, true, true);
+  for (size_t i = 0; i < sizeof HEADS / sizeof *HEADS; i++, n++) product_case(HEADS[i][0], HEADS[i][1], HEADS[i][2], i & 1 ? VG_BF16 : VG_F32,
+      VG_F32, false, true, true);
   print_message("# %d products, largest f32 error %.4f of the allowed\n", n, worst);
   assert_true(n >= 300);
 }
@@ -250,12 +263,16 @@ static void check_call(vg_call *c, const char *text, const float *want, const fl
 }
 
 static bool pool_case(int n) {
-  int64_t kernel = PICK(1, 2, 3, 3, 4, 5, 7), stride = PICK(1, 2, 3), pad = PICK(0, 1, 2, 3), up = PICK(0, 1), h = PICK(2, 5, 7, 8, 9), w = PICK(3, 4, 7, 11), c = PICK(1, 3, 8, 16, 17, 24, 70);
+  int64_t kernel = PICK(1, 2, 3, 3, 4, 5, 7), stride = PICK(1, 2, 3), pad = PICK(0, 1, 2, 3), up = PICK(0, 1);
+  int64_t h = PICK(2, 5, 7, 8, 9), w = PICK(3, 4, 7, 11), c = PICK(1, 3, 8, 16, 17, 24, 70);
   bool max = n & 1, count = !max && n & 4;
   char text[120];
   if (pad > kernel / 2 || h + 2 * pad < kernel || w + 2 * pad < kernel) return false;
-  vg_pool_shape s = { PICK(1, 2), h, w, c, vg_pool_out(h, (int)kernel, (int)stride, (int)pad, up), vg_pool_out(w, (int)kernel, (int)stride, (int)pad, up), (int)kernel, (int)stride, (int)pad, count };
-  snprintf(text, sizeof text, "%s pool %lldx%lldx%lld kernel %d stride %d pad %d%s", max ? "max" : "avg", (long long)h, (long long)w, (long long)c, s.kernel, s.stride, s.pad, up ? " ceil" : "");
+  vg_pool_shape s = { PICK(1, 2), h, w, c, 0, 0, (int)kernel, (int)stride, (int)pad, count };
+  s.ho = vg_pool_out(h, s.kernel, s.stride, s.pad, up);
+  s.wo = vg_pool_out(w, s.kernel, s.stride, s.pad, up);
+  snprintf(text, sizeof text, "%s pool %lldx%lldx%lld kernel %d stride %d pad %d%s", max ? "max" : "avg", (long long)h, (long long)w, (long long)c,
+      s.kernel, s.stride, s.pad, up ? " ceil" : "");
   vg_dtype t = n & 2 ? VG_BF16 : VG_F32;
   vg_tensor *x = tensor_of(t, VG_SHAPE(s.n, h, w, c)), *dy = tensor_of(t, VG_SHAPE(s.n, s.ho, s.wo, c));
   float *fx = widened(t, vg_tensor_data(x), vg_tensor_count(x)), *fdy = widened(t, vg_tensor_data(dy), vg_tensor_count(dy));
@@ -290,13 +307,15 @@ static void norm_case(int n) {
   vg_dtype t = n & 2 ? VG_BF16 : VG_F32;
   char text[120];
   if (layer ? channels < 2 : rows * channels / groups < 3) channels *= 4;
-  snprintf(text, sizeof text, "%s norm %lldx%lldx%lld groups %lld", layer ? "layer" : "group", (long long)samples, (long long)rows, (long long)channels, (long long)groups);
+  snprintf(text, sizeof text, "%s norm %lldx%lldx%lld groups %lld", layer ? "layer" : "group", (long long)samples, (long long)rows,
+      (long long)channels, (long long)groups);
   vg_tensor *x = tensor_of(t, VG_SHAPE(samples, rows, channels)), *dy = tensor_of(t, x->shape);
   int64_t count = vg_tensor_count(x);
   double *d = malloc((size_t)count * 10 * sizeof *d), *y = d + count, *g = y + count, *dx = g + count, *mean = dx + count, *rest = mean + 2 * count;
   int32_t *set = malloc((size_t)count * 2 * sizeof *set), *channel = set + count;
   float *want = malloc((size_t)count * 2 * sizeof *want), *dwant = want + count;
-  vg_ref_norm p = { .n = count, .n_sets = layer ? samples * rows : samples * groups, .n_channels = channels, .set = set, .channel = channel, .x = d, .eps = 1e-5 };
+  vg_ref_norm p = { .n = count, .n_sets = layer ? samples * rows : samples * groups, .n_channels = channels, .set = set, .channel = channel,
+      .x = d, .eps = 1e-5 };
   for (int64_t i = 0; i < count; i++) {
     d[i] = vg_tensor_get(x, i);
     g[i] = vg_tensor_get(dy, i);
@@ -327,6 +346,7 @@ static void test_norms(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_convolutions), cmocka_unit_test(test_products), cmocka_unit_test(test_pools), cmocka_unit_test(test_norms) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(test_convolutions), cmocka_unit_test(test_products), cmocka_unit_test(test_pools),
+      cmocka_unit_test(test_norms) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,9 +49,12 @@ static double f_tanh(double x, const model *m) { return (void)m, tanh(x); }
   static void map_##name(double *y, const model *m) {                                                    \
     for (int64_t i = 0; i < m->in[0].n; i++) y[i] = f_##name(m->in[0].v[i], m);                          \
   }
-MAP(abs) MAP(neg) MAP(exp) MAP(log) MAP(sqrt) MAP(square) MAP(scale) MAP(relu) MAP(relu6) MAP(leaky) MAP(sigmoid) MAP(hsigmoid) MAP(swish) MAP(hswish) MAP(tanh)
+MAP(abs) MAP(neg) MAP(exp) MAP(log) MAP(sqrt) MAP(square) MAP(scale) MAP(relu) MAP(relu6) MAP(leaky) MAP(sigmoid) MAP(hsigmoid) MAP(swish)
+MAP(hswish) MAP(tanh)
 
-static const char *const SCALE_CASES[] = { SHAPES(" factor=2.5 bias=-0.5"), "3,5 factor=1", "3,5 factor=1 bias=2", "3,5 factor=0", "3,5 factor=-1", NULL };
+static const char *const SCALE_CASES[] = {
+  SHAPES(" factor=2.5 bias=-0.5"), "3,5 factor=1", "3,5 factor=1 bias=2", "3,5 factor=0", "3,5 factor=-1", NULL
+};
 static const char *const LEAKY_CASES[] = { SHAPES("@w"), "3,5 slope=0", "3,5 slope=1", "3,5@w slope=0.25", NULL };
 
 /* --- two inputs ----------------------------------------------------------------------------------------------------------------------- */
@@ -76,9 +79,10 @@ PAIR(add, a + b) PAIR(sub, a - b) PAIR(mul, a * b) PAIR(div, a / b)
 
 /* Equal shapes, every way to broadcast, one tensor twice, mixed types, nothing. b is positive: div divides by it. */
 static const char *const PAIRS[] = {
-  "2,3,4 2,3,4@+", "7 7@+", ". .@+", "1 1@+", "2,3,3,5 5@+", "2,3,3,5 2,1,1,5@+", "2,3,3,5 1,3,3,1@+", "2,3,3,5 2,3,3,1@+", "1 3,4@+", ". 7@+", "7 .@+",
-  "3,1 1,4@+", "1,4 3,1@+", "2,1,3,1 4,1,2@+", "5 2,5@+", "1,1 1@+", "2,3,1 2,3,4@+", "4,1,1,1,1,2 1,3,1,2,1,1@+", "0,3 3@+", "2,0 1@+", "2,0,3 2,1,3@+",
-  "1029 1029@+", "2,1029 1029@+", "2,1029 2,1@+", "70,943 943@+", "70,943 70,1@+", "3,4@+ 3,4@+ same", "33@f 33@+f", "3,4 4@+f", "4@f 3,4@+", "3,4@f 4@+", NULL
+  "2,3,4 2,3,4@+", "7 7@+", ". .@+", "1 1@+", "2,3,3,5 5@+", "2,3,3,5 2,1,1,5@+", "2,3,3,5 1,3,3,1@+", "2,3,3,5 2,3,3,1@+", "1 3,4@+", ". 7@+",
+  "7 .@+", "3,1 1,4@+", "1,4 3,1@+", "2,1,3,1 4,1,2@+", "5 2,5@+", "1,1 1@+", "2,3,1 2,3,4@+", "4,1,1,1,1,2 1,3,1,2,1,1@+", "0,3 3@+", "2,0 1@+",
+  "2,0,3 2,1,3@+", "1029 1029@+", "2,1029 1029@+", "2,1029 2,1@+", "70,943 943@+", "70,943 70,1@+", "3,4@+ 3,4@+ same", "33@f 33@+f", "3,4 4@+f",
+  "4@f 3,4@+", "3,4@f 4@+", NULL
 };
 #define PAIR_REFUSALS(name)                                                                                  \
   static const refusal REFUSE_##name[] = {                                                                   \
@@ -116,8 +120,9 @@ static void f_drop_path(double *y, const model *m) {
   }
 }
 static const char *const DROP_PATH_CASES[] = {
-  "7 p=0.5 train", "8,3 p=0.5 train", "5,2,2,3 p=0.25 train", "1,4 p=0.5 train", "0,4 p=0.5 train", "4,0 p=0.5 train", "6,33 p=0.75 train", "9,1,1,1 p=0.1 train",
-  "3,5 p=0.5", "3,5 p=0 train", "4,5 p=1 train", "64,1030 p=0.5 train", "2,1025 p=0.5 train", "16,5 p=0.5 train", "17,3,3,3 p=0.5 train", "33 p=0.9 train", NULL
+  "7 p=0.5 train", "8,3 p=0.5 train", "5,2,2,3 p=0.25 train", "1,4 p=0.5 train", "0,4 p=0.5 train", "4,0 p=0.5 train", "6,33 p=0.75 train",
+  "9,1,1,1 p=0.1 train", "3,5 p=0.5", "3,5 p=0 train", "4,5 p=1 train", "64,1030 p=0.5 train", "2,1025 p=0.5 train", "16,5 p=0.5 train",
+  "17,3,3,3 p=0.5 train", "33 p=0.9 train", "1 p=0.5 train", "2,1,2,1,2,3 p=0.5 train", "12,31 p=0.25 train", "5,0,2 p=0.5", NULL
 };
 static const refusal DROP_PATH_REFUSALS[] = { { "3@i4 p=0.5", VG_EARG, "drop_path: input 1 must be f32 or bf16, got i32" },
                                               { ". p=0.5", VG_ESHAPE, "drop_path: the input has no batch axis" }, { 0 } };

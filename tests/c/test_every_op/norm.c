@@ -49,12 +49,15 @@ static double all_of_it(const model *m) { return (double)m->in[0].n + 1; }
 #define STATS(c) #c "@f " #c "@f+"
 #define AFFINE(c) STATS(c) " " #c "@f+ " #c "@f"
 static const char *const BATCH_NORM_CASES[] = {
-  "4,3 " AFFINE(3) " train", "4,3 " STATS(3) " train", "2,1 " AFFINE(1) " train", "5,3 " STATS(3) " 3@f train", "5,3 " STATS(3) " - 3@f train", "5,3 " STATS(3) " 3@+ 3 train",
-  "3,2,2,5 " AFFINE(5) " train act=swish", "3,2,2,5 " AFFINE(5) " train act=sigmoid", "3,2,2,5 " AFFINE(5) " train act=tanh", "3,2,2,5 " AFFINE(5) " train act=relu",
-  "3,2,2,5 " AFFINE(5) " train act=relu6", "3,2,2,5 " AFFINE(5) " train act=hswish", "3,2,2,5 " AFFINE(5) " train act=hsigmoid", "3,2,2,5 " AFFINE(5) " train act=leaky",
-  "3,2,2,5 " AFFINE(5) " train frozen=1", "3,2,2,5 " AFFINE(5) " train frozen=1 act=relu", "3,2,2,5 " AFFINE(5), "3,2,2,5 " STATS(5) " act=hswish", "1,4 " AFFINE(4), "2,3,17 " AFFINE(17) " train",
-  "2,4,4,16 " AFFINE(16) " train", "2,4,4,33 " AFFINE(33) " train", "7,130 " AFFINE(130) " train", "2,5,5,3 " AFFINE(3) " train eps=0.1", "2,5,5,3 " AFFINE(3) " train momentum=0.5",
-  "0,4 " AFFINE(4), "4,0 " AFFINE(0), "2,0,4 " STATS(4) " frozen=1 train", "2,1,1,1,1,4 " AFFINE(4) " train", NULL
+  "4,3 " AFFINE(3) " train", "4,3 " STATS(3) " train", "2,1 " AFFINE(1) " train", "5,3 " STATS(3) " 3@f train", "5,3 " STATS(3) " - 3@f train",
+  "5,3 " STATS(3) " 3@+ 3 train", "3,2,2,5 " AFFINE(5) " train act=swish", "3,2,2,5 " AFFINE(5) " train act=sigmoid",
+  "3,2,2,5 " AFFINE(5) " train act=tanh", "3,2,2,5 " AFFINE(5) " train act=relu", "3,2,2,5 " AFFINE(5) " train act=relu6",
+  "3,2,2,5 " AFFINE(5) " train act=hswish", "3,2,2,5 " AFFINE(5) " train act=hsigmoid", "3,2,2,5 " AFFINE(5) " train act=leaky",
+  "3,2,2,5 " AFFINE(5) " train frozen=1", "3,2,2,5 " AFFINE(5) " train frozen=1 act=relu", "3,2,2,5 " AFFINE(5),
+  "3,2,2,5 " STATS(5) " act=hswish", "1,4 " AFFINE(4), "2,3,17 " AFFINE(17) " train", "2,4,4,16 " AFFINE(16) " train",
+  "2,4,4,33 " AFFINE(33) " train", "7,130 " AFFINE(130) " train", "2,5,5,3 " AFFINE(3) " train eps=0.1",
+  "2,5,5,3 " AFFINE(3) " train momentum=0.5", "0,4 " AFFINE(4), "4,0 " AFFINE(0), "2,0,4 " STATS(4) " frozen=1 train",
+  "2,1,1,1,1,4 " AFFINE(4) " train", NULL
 };
 static const refusal BATCH_NORM_REFUSALS[] = {
   { "4 " STATS(4) " train", VG_ESHAPE, "batch_norm: x needs at least 2 axes, got 1" },
@@ -65,18 +68,21 @@ static const refusal BATCH_NORM_REFUSALS[] = {
   { "2,4 4@f 4,1@f", VG_ESHAPE, "batch_norm: running_var must be [4] as the channels of x, got [4, 1]" },
   { "2,4 " STATS(4) " 3@f", VG_ESHAPE, "batch_norm: gamma must be [4] as the channels of x, got [3]" },
   { "2,4 " STATS(4) " - 5", VG_ESHAPE, "batch_norm: beta must be [4] as the channels of x, got [5]" },
-  { "2,4 4@h 4@f", VG_EARG, "batch_norm: running_mean must be f32, got bf16" }, { "2,4 4@f 4@i3", VG_EARG, "batch_norm: running_var must be f32, got i32" },
+  { "2,4 4@h 4@f", VG_EARG, "batch_norm: running_mean must be f32, got bf16" },
+  { "2,4 4@f 4@i3", VG_EARG, "batch_norm: running_var must be f32, got i32" },
   { "2,4 " STATS(4) " 4@i3", VG_EARG, "batch_norm: gamma must be f32, got i32" }, { 0 }
 };
 
 static const char *const GROUP_NORM_CASES[] = {
-  "2,8 8@f+ 8@f groups=2", "2,8 groups=4", "2,2,2,6 6@f+ 6@f groups=3", "2,2,2,6 groups=6", "2,2,2,6 6@+ 6 groups=1", "3,3,3,16 16@f+ 16@f groups=4", "1,5,5,3 3@f+ 3@f groups=1",
-  "1,5,5,3 groups=3", "2,3,17 17@f+ 17@f groups=1", "2,3,34 34@f+ 34@f groups=17", "2,4,4,12 12@f+ - groups=4", "2,4,4,12 - 12@f groups=4", "4,3,3,24 24@f+ 24@f groups=8",
-  "2,2,2,6 6@f+ 6@f groups=3 eps=0.1", "0,2,2,6 6@f+ 6@f groups=3", "2,4,0 groups=5", "1,9,1,10 10@f+ 10@f groups=5", "1,1,1,64 64@f+ 64@f groups=2", "2,1,2,1,2,6 groups=2", "5,7,130 groups=10",
-  NULL
+  "2,8 8@f+ 8@f groups=2", "2,8 groups=4", "2,2,2,6 6@f+ 6@f groups=3", "2,2,2,6 groups=6", "2,2,2,6 6@+ 6 groups=1",
+  "3,3,3,16 16@f+ 16@f groups=4", "1,5,5,3 3@f+ 3@f groups=1", "1,5,5,3 groups=3", "2,3,17 17@f+ 17@f groups=1", "2,3,34 34@f+ 34@f groups=17",
+  "2,4,4,12 12@f+ - groups=4", "2,4,4,12 - 12@f groups=4", "4,3,3,24 24@f+ 24@f groups=8", "2,2,2,6 6@f+ 6@f groups=3 eps=0.1",
+  "0,2,2,6 6@f+ 6@f groups=3", "2,4,0 groups=5", "1,9,1,10 10@f+ 10@f groups=5", "1,1,1,64 64@f+ 64@f groups=2", "2,1,2,1,2,6 groups=2",
+  "5,7,130 groups=10", NULL
 };
 static const refusal GROUP_NORM_REFUSALS[] = {
-  { "4 groups=2", VG_ESHAPE, "group_norm: x needs at least 2 axes, got 1" }, { "2,4@i3 groups=2", VG_EARG, "group_norm: x must be f32 or bf16, got i32" },
+  { "4 groups=2", VG_ESHAPE, "group_norm: x needs at least 2 axes, got 1" },
+  { "2,4@i3 groups=2", VG_EARG, "group_norm: x must be f32 or bf16, got i32" },
   { "2,6 groups=4", VG_ESHAPE, "group_norm: 6 channels do not divide into 4 groups" },
   { "2,0,6 groups=2", VG_ESHAPE, "group_norm: nothing to take the mean of in [2, 0, 6]" },
   { "2,6 5@f groups=2", VG_ESHAPE, "group_norm: gamma must be [6] as the channels of x, got [5]" },
@@ -84,12 +90,14 @@ static const refusal GROUP_NORM_REFUSALS[] = {
 };
 
 static const char *const LAYER_NORM_CASES[] = {
-  "3,2 2@f+ 2@f", "5,10 10@f+ 10@f", "5,10", "10 10@f+ 10@f", "2,3,17 17@+ 17", "2,3,17 17@f+ -", "2,3,17 - 17@f", "4,7,64 64@f+ 64@f", "2,2,6 6@f+ 6@f eps=0.1", "1,33 33@f+ 33@f",
-  "2,1,2,1,2,5 5@f+ 5@f", "0,4 4@f+ 4@f", "4,0 0@f 0@f", "2,0,4", "3,16 16@f+ 16@f", "3,15", "7,31 31@f+ 31@f", "130,20 20@f+ 20@f", "2,300 300@f+ 300@f", "70,500 500@f+ 500@f", NULL
+  "3,2 2@f+ 2@f", "5,10 10@f+ 10@f", "5,10", "10 10@f+ 10@f", "2,3,17 17@+ 17", "2,3,17 17@f+ -", "2,3,17 - 17@f", "4,7,64 64@f+ 64@f",
+  "2,2,6 6@f+ 6@f eps=0.1", "1,33 33@f+ 33@f", "2,1,2,1,2,5 5@f+ 5@f", "0,4 4@f+ 4@f", "4,0 0@f 0@f", "2,0,4", "3,16 16@f+ 16@f", "3,15",
+  "7,31 31@f+ 31@f", "130,20 20@f+ 20@f", "2,300 300@f+ 300@f", "70,500 500@f+ 500@f", NULL
 };
 static const refusal LAYER_NORM_REFUSALS[] = {
   { ".", VG_ESHAPE, "layer_norm: x needs at least 1 axis" }, { "4@i3", VG_EARG, "layer_norm: x must be f32 or bf16, got i32" },
-  { "2,6 5@f", VG_ESHAPE, "layer_norm: gamma must be [6] as the channels of x, got [5]" }, { "2,6 6 6@b", VG_EARG, "layer_norm: beta must be f32, got u8" }, { 0 }
+  { "2,6 5@f", VG_ESHAPE, "layer_norm: gamma must be [6] as the channels of x, got [5]" },
+  { "2,6 6 6@b", VG_EARG, "layer_norm: beta must be f32, got u8" }, { 0 }
 };
 
 static int64_t last_axis(const model *m) { return m->out.dim[m->out.rank - 1]; }
@@ -100,7 +108,8 @@ static void log_softmax(double *y, const model *m) {
   if (m->in[0].n) vg_ref_softmax(y, m->in[0].v, m->in[0].n / last_axis(m), last_axis(m), 1);
 }
 static const char *const SOFTMAX_CASES[] = {
-  "7", "1", "3,7", "3,1", "2,3,10", "2,3,16@w", "2,3,17@w", "5,31", "5,33@w", "4,100", "2,1000", "1,1,1,1,1,5", "0,4", "4,0", "2,0,3", "3,2", "40,10@w", "2,2,64", "900,80", "1,9000", NULL
+  "7", "1", "3,7", "3,1", "2,3,10", "2,3,16@w", "2,3,17@w", "5,31", "5,33@w", "4,100", "2,1000", "1,1,1,1,1,5", "0,4", "4,0", "2,0,3", "3,2",
+  "40,10@w", "2,2,64", "900,80", "1,9000", NULL
 };
 #define SOFTMAX_REFUSALS(name)                                                                                                      \
   static const refusal REFUSE_##name[] = { { ".", VG_ESHAPE, #name ": x needs at least 1 axis" },                                   \

@@ -47,12 +47,17 @@ WINDOWS(max_pool, f.top)
 WINDOWS(avg_pool, f.sum / (double)(named(m, "count_pad") != 0 ? f.declared : f.inside))
 static double window_terms(const model *m) { return named(m, "kernel") * named(m, "kernel"); }
 
-#define GEOMETRIES(mark, tail)                                                                                                                            \
-  "1,4,4,1" mark " kernel=2" tail, "2,4,6,5" mark " kernel=2" tail, "1,5,5,3" mark " kernel=3 stride=2 pad=1" tail, "1,5,5,3" mark " kernel=3 stride=1 pad=1" tail,     \
-    "1,6,6,3" mark " kernel=3 stride=2 ceil=1" tail, "1,5,7,3" mark " kernel=2 stride=2 ceil=1" tail, "1,7,7,4" mark " kernel=5 stride=1 pad=2" tail,              \
-    "2,3,3,7" mark " kernel=3" tail, "1,1,1,16" mark " kernel=1" tail, "1,1,9,3" mark " kernel=1 stride=2" tail, "1,8,8,2" mark " kernel=4 stride=3 pad=2" tail,        \
-    "1,3,3,17" mark " kernel=2 stride=1 pad=1" tail, "1,4,4,9" mark " kernel=2 stride=3 pad=1 ceil=1" tail, "1,2,2,33" mark " kernel=2" tail, "0,4,4,3" mark " kernel=2" tail, \
-    "2,4,4,0" mark " kernel=2" tail, "1,12,10,2" mark " kernel=7 stride=2 pad=3" tail, "1,1,8,5" mark " kernel=1 stride=1" tail, "1,15,16,1" mark " kernel=9 stride=4 pad=4" tail, \
+#define GEOMETRIES(mark, tail)                                                                                                                \
+  "1,4,4,1" mark " kernel=2" tail, "2,4,6,5" mark " kernel=2" tail, "1,5,5,3" mark " kernel=3 stride=2 pad=1" tail,                           \
+  "1,5,5,3" mark " kernel=3 stride=1 pad=1" tail,                                                                                             \
+    "1,6,6,3" mark " kernel=3 stride=2 ceil=1" tail, "1,5,7,3" mark " kernel=2 stride=2 ceil=1" tail,                                         \
+    "1,7,7,4" mark " kernel=5 stride=1 pad=2" tail,                                                                                           \
+    "2,3,3,7" mark " kernel=3" tail, "1,1,1,16" mark " kernel=1" tail, "1,1,9,3" mark " kernel=1 stride=2" tail,                              \
+    "1,8,8,2" mark " kernel=4 stride=3 pad=2" tail,                                                                                           \
+    "1,3,3,17" mark " kernel=2 stride=1 pad=1" tail, "1,4,4,9" mark " kernel=2 stride=3 pad=1 ceil=1" tail, "1,2,2,33" mark " kernel=2" tail, \
+    "0,4,4,3" mark " kernel=2" tail,                                                                                                          \
+    "2,4,4,0" mark " kernel=2" tail, "1,12,10,2" mark " kernel=7 stride=2 pad=3" tail, "1,1,8,5" mark " kernel=1 stride=1" tail,              \
+    "1,15,16,1" mark " kernel=9 stride=4 pad=4" tail,                                                                                         \
     "3,2,5,8" mark " kernel=2 stride=1" tail
 static const char *const MAX_CASES[] = { GEOMETRIES("@d", ""), "1,16,16,1@d kernel=17 pad=8", NULL };
 static const char *const AVG_CASES[] = { GEOMETRIES("", ""), GEOMETRIES("", " count_pad=1"), "2,9,9,70 kernel=3 stride=2 pad=1 count_pad=1", NULL };
@@ -88,9 +93,11 @@ static void global_max(double *y, const model *m) {
   }
 }
 static double pixels_of(const model *m) { return (double)(m->in[0].shape.dim[1] * m->in[0].shape.dim[2]); }
-#define IMAGES(mark)                                                                                                                         \
-  "1,1,1,1" mark, "1,2,2,1" mark, "2,3,3,5" mark, "1,4,4,16" mark, "1,3,5,17" mark, "2,1,3,33" mark, "2,3,1,33" mark, "1,7,7,5" mark, "3,2,2,20" mark, \
-    "5,1,1,40" mark, "0,3,3,4" mark, "2,3,3,0" mark, "1,8,8,4" mark, "1,2,2,64" mark, "1,1,2,100" mark, "1,1,1,256" mark, "1,15,17,1" mark, "4,4,4,4" mark, \
+#define IMAGES(mark)                                                                                                                        \
+  "1,1,1,1" mark, "1,2,2,1" mark, "2,3,3,5" mark, "1,4,4,16" mark, "1,3,5,17" mark, "2,1,3,33" mark, "2,3,1,33" mark, "1,7,7,5" mark,       \
+  "3,2,2,20" mark,                                                                                                                          \
+    "5,1,1,40" mark, "0,3,3,4" mark, "2,3,3,0" mark, "1,8,8,4" mark, "1,2,2,64" mark, "1,1,2,100" mark, "1,1,1,256" mark, "1,15,17,1" mark, \
+    "4,4,4,4" mark,                                                                                                                         \
     "1,2,1,65" mark, "2,2,2,31" mark
 static const char *const GLOBAL_AVG_CASES[] = { IMAGES(""), "8,16,16,72", NULL }, *const GLOBAL_MAX_CASES[] = { IMAGES("@d"), NULL };
 #define GLOBAL_REFUSALS(name, tail)                                                                                                     \
@@ -123,16 +130,20 @@ static void adaptive_avg(double *y, const model *m) {
   }
 }
 static const char *const ADAPTIVE_CASES[] = {
-  "1,4,4,1 size=2", "2,5,7,3 size=2", "2,5,7,3 size=3", "1,7,7,4 size=4", "1,3,3,2 size=5", "1,1,1,3 size=2", "2,3,3,5 size=1", "1,8,8,17 size=1", "2,6,4,33 size=2", "1,10,9,2 size=7",
-  "1,1,9,3 size=3", "1,9,1,3 size=3", "0,3,3,4 size=2", "2,3,3,0 size=2", "0,3,3,4 size=1", "3,4,4,16 size=4", "1,6,6,8 size=3", "1,13,11,1 size=6", "2,2,2,20 size=3", "1,5,5,64 size=2", NULL
+  "1,4,4,1 size=2", "2,5,7,3 size=2", "2,5,7,3 size=3", "1,7,7,4 size=4", "1,3,3,2 size=5", "1,1,1,3 size=2", "2,3,3,5 size=1",
+  "1,8,8,17 size=1", "2,6,4,33 size=2", "1,10,9,2 size=7", "1,1,9,3 size=3", "1,9,1,3 size=3", "0,3,3,4 size=2", "2,3,3,0 size=2",
+  "0,3,3,4 size=1", "3,4,4,16 size=4", "1,6,6,8 size=3", "1,13,11,1 size=6", "2,2,2,20 size=3", "1,5,5,64 size=2", NULL
 };
 GLOBAL_REFUSALS(adaptive_avg_pool, " size=2");
 
 const proof POOL_PROOFS[] = {
-  { .op = "adaptive_avg_pool", .cases = ADAPTIVE_CASES, .refusals = REFUSE_adaptive_avg_pool, .shape = adaptive_shape, .formula = adaptive_avg, .terms = pixels_of },
+  { .op = "adaptive_avg_pool", .cases = ADAPTIVE_CASES, .refusals = REFUSE_adaptive_avg_pool, .shape = adaptive_shape, .formula = adaptive_avg,
+    .terms = pixels_of },
   { .op = "max_pool", .cases = MAX_CASES, .refusals = REFUSE_max_pool, .shape = pool_shape, .formula = max_pool, .moves = true },
   { .op = "avg_pool", .cases = AVG_CASES, .refusals = REFUSE_avg_pool, .shape = pool_shape, .formula = avg_pool, .terms = window_terms },
-  { .op = "global_avg_pool", .cases = GLOBAL_AVG_CASES, .refusals = REFUSE_global_avg_pool, .shape = global_shape, .formula = global_avg, .terms = pixels_of },
-  { .op = "global_max_pool", .cases = GLOBAL_MAX_CASES, .refusals = REFUSE_global_max_pool, .shape = global_shape, .formula = global_max, .moves = true },
+  { .op = "global_avg_pool", .cases = GLOBAL_AVG_CASES, .refusals = REFUSE_global_avg_pool, .shape = global_shape, .formula = global_avg,
+    .terms = pixels_of },
+  { .op = "global_max_pool", .cases = GLOBAL_MAX_CASES, .refusals = REFUSE_global_max_pool, .shape = global_shape, .formula = global_max,
+    .moves = true },
   { 0 }
 };

@@ -45,8 +45,8 @@ typedef struct refusal {
 
 typedef struct proof {
   const char *op;
-  const char *const *cases;                       /* ends with NULL */
-  const refusal *refusals;                        /* ends with an empty one; NULL: those that every operator has */
+  const char *const *cases;                       /* ends with NULL; at least 20 */
+  const refusal *refusals;                        /* ends with an empty one; beside those that every operator has */
   void (*shape)(vg_shape *out, const model *m);   /* NULL: that of the first input */
   void (*formula)(double *y, const model *m);
   int64_t (*macs)(const model *m);                /* NULL: none */

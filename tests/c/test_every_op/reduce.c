@@ -41,13 +41,18 @@ LINES(argmax, (double)top_of_line(x, &e))
 
 static double line_length(const model *m) { return (double)extents_at(&m->in[0].shape, (int)named(m, "axis")).length; }
 
-#define AXES(mark)                                                                                                                                     \
-  "7" mark, "." mark, "1" mark, "3,5" mark " axis=0", "3,5" mark " axis=1", "3,5" mark " axis=1 keep=1", "3,5" mark " keep=1", "2,3,4" mark " axis=0", \
-    "2,3,4" mark " axis=1", "2,3,4" mark " axis=2", "2,3,4" mark " axis=1 keep=1", "1,1" mark " axis=0", "4,1,3" mark " axis=1", "1,5" mark " axis=0", \
-    "2,3,2,3" mark " axis=2", "2,2,2,2,2,3" mark " axis=3 keep=1", "33" mark " axis=0", "3,17" mark " axis=0", "3,17" mark " axis=1", "0,3" mark " axis=1", \
+#define AXES(mark)                                                                                                                    \
+  "7" mark, "." mark, "1" mark, "3,5" mark " axis=0", "3,5" mark " axis=1", "3,5" mark " axis=1 keep=1", "3,5" mark " keep=1",        \
+  "2,3,4" mark " axis=0",                                                                                                             \
+    "2,3,4" mark " axis=1", "2,3,4" mark " axis=2", "2,3,4" mark " axis=1 keep=1", "1,1" mark " axis=0", "4,1,3" mark " axis=1",      \
+    "1,5" mark " axis=0",                                                                                                             \
+    "2,3,2,3" mark " axis=2", "2,2,2,2,2,3" mark " axis=3 keep=1", "33" mark " axis=0", "3,17" mark " axis=0", "3,17" mark " axis=1", \
+    "0,3" mark " axis=1",                                                                                                             \
     "3,0" mark " axis=0"
-static const char *const SUM_CASES[] = { AXES(""), "0", "3,0 axis=1", "0,3 axis=0", "0,3 axis=0 keep=1", "40000,3", "40000,3 axis=0", "17,1100 axis=1", "3,20000 axis=0",
-                                         "2,70,1030 axis=1", NULL };
+static const char *const SUM_CASES[] = {
+  AXES(""), "0", "3,0 axis=1", "0,3 axis=0", "0,3 axis=0 keep=1", "40000,3", "40000,3 axis=0", "17,1100 axis=1", "3,20000 axis=0",
+  "2,70,1030 axis=1", NULL
+};
 static const char *const MEAN_CASES[] = { AXES(""), "40000,3", "40000,3 axis=0", "17,1100 axis=1", "2,70,1030 axis=1", NULL };
 static const char *const MAX_CASES[] = { AXES("@d"), "4,8,8@d axis=0", "4,8,8@d axis=1", "256@d", NULL };
 /* Equal elements: the first counts. */
@@ -55,12 +60,16 @@ static const char *const ARGMAX_CASES[] = { AXES("@d"), "40@+", "300,3 axis=0", 
 
 static const refusal SUM_REFUSALS[] = { { "3@i4", VG_EARG, "sum: input 1 must be f32 or bf16, got i32" },
                                         { "2,3 axis=2", VG_EARG, "sum: axis 2 does not exist in a tensor of 2 axes" }, { 0 } };
-static const refusal MEAN_REFUSALS[] = { { "3@i4", VG_EARG, "mean: input 1 must be f32 or bf16, got i32" },
-                                         { "2,3 axis=2", VG_EARG, "mean: axis 2 does not exist in a tensor of 2 axes" },
-                                         { "2,0 axis=1", VG_ESHAPE, "mean: nothing to take the mean of" }, { "0", VG_ESHAPE, "mean: nothing to take the mean of" }, { 0 } };
-static const refusal MAX_REFUSALS[] = { { "3@i4", VG_EARG, "max: input 1 must be f32 or bf16, got i32" },
-                                        { "2,3 axis=2", VG_EARG, "max: axis 2 does not exist in a tensor of 2 axes" },
-                                        { "2,0 axis=1", VG_ESHAPE, "max: nothing to take the largest of" }, { "0", VG_ESHAPE, "max: nothing to take the largest of" }, { 0 } };
+static const refusal MEAN_REFUSALS[] = {
+  { "3@i4", VG_EARG, "mean: input 1 must be f32 or bf16, got i32" },
+  { "2,3 axis=2", VG_EARG, "mean: axis 2 does not exist in a tensor of 2 axes" },
+  { "2,0 axis=1", VG_ESHAPE, "mean: nothing to take the mean of" }, { "0", VG_ESHAPE, "mean: nothing to take the mean of" }, { 0 }
+};
+static const refusal MAX_REFUSALS[] = {
+  { "3@i4", VG_EARG, "max: input 1 must be f32 or bf16, got i32" },
+  { "2,3 axis=2", VG_EARG, "max: axis 2 does not exist in a tensor of 2 axes" },
+  { "2,0 axis=1", VG_ESHAPE, "max: nothing to take the largest of" }, { "0", VG_ESHAPE, "max: nothing to take the largest of" }, { 0 }
+};
 static const refusal ARGMAX_REFUSALS[] = { { "3@i4", VG_EARG, "argmax: input 1 must be f32 or bf16, got i32" },
                                            { "2,3 axis=2", VG_EARG, "argmax: axis 2 does not exist in a tensor of 2 axes" },
                                            { "2,0 axis=1", VG_ESHAPE, "argmax: cannot number 0 elements" }, { 0 } };

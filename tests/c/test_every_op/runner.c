@@ -13,6 +13,7 @@
 
 #include "tape/tape.h"
 
+enum { FEWEST_CASES = 20 };      /* the specification's */
 static const char *const RUN_NAMES[] = { "f32", "bf16 leaves", "bf16 values" };
 
 /* --- what is wanted ------------------------------------------------------------------------------------------------------------------- */
@@ -94,11 +95,13 @@ static void check_output(const vg_tensor *y, const wanted *w, const proof *p, co
  * sum that was rounded, an error of 2^-8 of what is large. */
 static void check_gradient(const vg_tensor *g, const wanted *w, const proof *p, int i, const test_case *t, run_kind run, double sign) {
   int64_t n = vg_tensor_count(g), step = w->step[i];
-  double size = size_of(w->grad[i], (n + step - 1) / step), rtol = run == F32 ? 1e-3 : 1.5e-2, atol = 1e-5 * (1 + size) + (run == F32 ? 0 : 1e-2 * size + p->slack);
+  double size = size_of(w->grad[i], (n + step - 1) / step), rtol = run == F32 ? 1e-3 : 1.5e-2;
+  double atol = 1e-5 * (1 + size) + (run == F32 ? 0 : 1e-2 * size + p->slack);
   for (int64_t k = 0; k < n; k += step) {
     double got = sign * vg_tensor_get(g, k), want = w->grad[i][k / step];
     if (!(fabs(got - want) <= atol + rtol * fabs(want)))
-      fail_msg("%s: '%s', %s: gradient %lld of input %d is %.8g, differences say %.8g", t->op->name, t->text, RUN_NAMES[run], (long long)k, i + 1, got, want);
+      fail_msg("%s: '%s', %s: gradient %lld of input %d is %.8g, differences say %.8g", t->op->name, t->text, RUN_NAMES[run], (long long)k, i + 1,
+          got, want);
   }
 }
 
@@ -143,7 +146,8 @@ static void open_inputs(inputs *s, const test_case *t, const model *m, run_kind 
 static void close_inputs(inputs *s, const test_case *t, run_kind run) {
   for (int i = 0; i < t->n_in; i++) {
     if (s->leaf[i] && !guards_hold(s->leaf[i])) fail_msg("%s: '%s', %s: wrote beside input %d", t->op->name, t->text, RUN_NAMES[run], i + 1);
-    if (s->grad[i] && !guards_hold(s->grad[i])) fail_msg("%s: '%s', %s: wrote beside the gradient of input %d", t->op->name, t->text, RUN_NAMES[run], i + 1);
+    if (s->grad[i] && !guards_hold(s->grad[i]))
+      fail_msg("%s: '%s', %s: wrote beside the gradient of input %d", t->op->name, t->text, RUN_NAMES[run], i + 1);
     vg_tensor_release(s->leaf[i]);
     vg_tensor_release(s->grad[i]);
   }
@@ -302,7 +306,8 @@ static void refuse(const vg_call *call, vg_status status, const char *message, c
   vg_tensor *y = NULL;
   vg_status got = vg_op_run(&y, &c);
   if (got != status || strcmp(vg_message(), message) != 0)
-    fail_msg("%s: '%s': got %s '%s', expected %s '%s'", c.op->name, text, vg_status_name(got), got == VG_OK ? "" : vg_message(), vg_status_name(status), message);
+    fail_msg("%s: '%s': got %s '%s', expected %s '%s'", c.op->name, text, vg_status_name(got), got == VG_OK ? "" : vg_message(),
+        vg_status_name(status), message);
   assert_null(y);
 }
 
@@ -377,8 +382,10 @@ static void prove_table_refusals(const vg_op *op, const char *text) {
 void prove(const proof *p) {
   const vg_op *op = vg_op_find(p->op);
   assert_non_null(op);
-  assert_non_null(p->cases[0]);
-  for (const char *const *text = p->cases; *text; text++) prove_case(p, *text);
-  for (const refusal *r = p->refusals; r && r->text; r++) prove_refusal(op, r);
+  int cases = 0, refusals = 0;
+  for (; p->cases[cases]; cases++) prove_case(p, p->cases[cases]);
+  for (; p->refusals && p->refusals[refusals].text; refusals++) prove_refusal(op, &p->refusals[refusals]);
   prove_table_refusals(op, p->cases[0]);
+  print_message("# %d cases, %d refusals\n", cases, refusals);
+  if (cases < FEWEST_CASES || refusals == 0) fail_msg("%s: at least %d cases and a refusal", p->op, FEWEST_CASES);
 }
