@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "kernels/onednn.h"
 #include "kernels/ref/conv_ref.h"
+#include "kernels/simd.h"
 #include "tape/tape.h"
 
 /* n h w ci co kh kw stride pad dil groups */
@@ -288,11 +289,27 @@ static void test_out_of_memory(void **state) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) vg_tensor_release(all[i]);
 }
 
+/* VEGA_ISA limits the library as well as our own kernels; CTest runs this with avx2, too. */
+static void test_isa(void **state) {
+  (void)state;
+  const char *asked = getenv("VEGA_ISA");
+  if (!asked) skip();
+  test_same_bits_twice(NULL);
+  assert_string_equal(vg_cpu_isa(), asked);
+  if (strcmp(asked, "avx2") == 0) assert_int_equal(dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx2);
+  assert_int_equal(vg_cpu_check_isa(), VG_OK);
+  assert_int_equal(setenv("VEGA_ISA", "avx9", 1), 0);
+  assert_int_equal(vg_cpu_check_isa(), VG_EARG);
+  assert_string_equal(vg_message(), "VEGA_ISA must be avx2, avx512, avx512_bf16 or amx, got 'avx9'");
+  setenv("VEGA_ISA", "avx2", 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_f32),       cmocka_unit_test(test_bf16),           cmocka_unit_test(test_same_bits_twice),
     cmocka_unit_test(test_gradients), cmocka_unit_test(test_shape_and_macs), cmocka_unit_test(test_refusals),
     cmocka_unit_test(test_cache_is_bounded), cmocka_unit_test(test_threads), cmocka_unit_test(test_out_of_memory),
+    cmocka_unit_test(test_isa),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
