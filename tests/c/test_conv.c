@@ -293,15 +293,15 @@ static void test_out_of_memory(void **state) {
 static void test_isa(void **state) {
   (void)state;
   const char *asked = getenv("VEGA_ISA");
-  if (!asked) skip();
   test_same_bits_twice(NULL);
-  assert_string_equal(vg_cpu_isa(), asked);
-  if (strcmp(asked, "avx2") == 0) assert_int_equal(dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx2);
+  if (asked && strcmp(asked, "avx2") == 0) {
+    assert_string_equal(vg_cpu_isa(), "avx2");
+    assert_int_equal(dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx2);
+  }
   assert_int_equal(vg_cpu_check_isa(), VG_OK);
   assert_int_equal(setenv("VEGA_ISA", "avx9", 1), 0);
   assert_int_equal(vg_cpu_check_isa(), VG_EARG);
   assert_string_equal(vg_message(), "VEGA_ISA must be avx2, avx512, avx512_bf16 or amx, got 'avx9'");
-  setenv("VEGA_ISA", "avx2", 1);
 }
 
 int main(void) {
