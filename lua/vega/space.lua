@@ -53,8 +53,9 @@ end
 -- adds a clause (see space/clause.lua) and returns the space, so that clauses follow a definition in a chain.
 for _, kind in ipairs(clause.kinds) do
   Space[kind] = function(self, ...)
+    local kept = #self.clauses
     clause.add(self, kind, nil, ...)
-    gate.check_possible(self)
+    gate.check_possible(self, kept)
     table.insert(self.stated, { kind = kind, arguments = table.pack(...) })
     return self
   end
@@ -75,7 +76,7 @@ local function finish(self, builder)
   end
   compile(self, draft)
   for _, each in ipairs(draft.clauses) do clause.add(self, each.kind, each.scope, table.unpack(each.arguments, 1, each.arguments.n)) end
-  gate.check_possible(self)
+  gate.check_possible(self, 0)
   return self
 end
 

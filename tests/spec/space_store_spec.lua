@@ -118,6 +118,40 @@ describe("any space", function()
     end
   end)
 
+  it("is called empty only where no member is allowed", function()
+    local rng, n = core.rng.new(6, "empty"), 0
+    for _ = 1, LONG and 10000 or 500 do
+      local s = spaces.random(rng, { finite = true })
+      local names = {}
+      for _, d in ipairs(s.decisions) do if d.domain.size and d.domain.size <= 3 then names[#names + 1] = d end end
+      local refused, message
+      local function forbid(d, i)
+        if refused then return end
+        local ok, text = pcall(s.forbid, s, { [d.name] = d.domain:at(i) })
+        if not ok then refused, message = { d = d, value = d.domain:at(i) }, text end
+      end
+      for _, d in ipairs(names) do for i = 2, d.domain.size do forbid(d, i) end end            -- one value of each is left ...
+      if #names > 0 then forbid(names[1], 1) end                                               -- ... and then not that one either
+      if s.size and s.size <= 3000 then
+        local allowed, outside = 0, 0
+        for i = 1, s.size do
+          local arch = s:check(s:unrank(i))
+          if arch then allowed = allowed + 1 end
+          if arch and refused and not (arch[refused.d.name] ~= nil and refused.d.domain:equal(arch[refused.d.name], refused.value)) then
+            outside = outside + 1
+          end
+        end
+        assert.is_true(allowed > 0)                           -- a refused clause is taken back
+        assert.equal(0, outside)                              -- and was refused rightly
+        if refused then
+          n = n + 1
+          assert.matches("is empty", message)
+        end
+      end
+    end
+    assert.is_true(n > 20, n)
+  end)
+
   it("has hashes without collision", function()
     local t = {}
     for i = 1, 10 do t["x" .. i] = i <= 4 and space.float(0, 1) or i <= 7 and int(1, 64) or choice { "a", "b", "c" } end

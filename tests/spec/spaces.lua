@@ -82,10 +82,7 @@ space.register("spaces.not_13", function(arch) return arch.k1 ~= 1 or arch.k2 ~=
 local function add_clause(rng, s)
   local d, e = rng:pick(s.decisions), rng:pick(s.decisions)
   if not d.domain.size or not e.domain.size or d == e then return end
-  local before = #s.clauses
-  local literals = { [d.name] = d.domain:random(rng), [e.name] = e.domain:random(rng) }
-  local ok = pcall(s.forbid, s, literals)
-  if not ok then s.clauses[before + 1] = nil end                -- it would have left nothing
+  pcall(s.forbid, s, { [d.name] = d.domain:random(rng), [e.name] = e.domain:random(rng) })    -- refused where it leaves nothing
 end
 
 --- A space drawn with rng. options.finite leaves continuous decisions out; options.clauses adds up to that many.
@@ -93,7 +90,10 @@ function spaces.random(rng, options)
   options = options or {}
   local s = space(level(rng, 2, options))
   for _ = 1, options.clauses and rng:int(0, options.clauses) or 0 do if #s.decisions > 1 then add_clause(rng, s) end end
-  if options.clauses and rng:uniform() < 0.3 then s:require "spaces.not_13" end
+  if options.clauses and rng:uniform() < 0.3 then
+    s:require "spaces.not_13"
+    if not pcall(s.random, s, rng) then table.remove(s.clauses) end        -- it leaves nothing
+  end
   return s
 end
 

@@ -269,12 +269,15 @@ function gate.search(space, rng, budget, declared_only)
 end
 
 --- Raises when the stated clauses leave nothing; says nothing when that is not quickly seen.
-function gate.check_possible(space)
+-- The clauses behind the first `kept` are then taken back, so that the space stays usable.
+function gate.check_possible(space, kept)
   if #space.clauses == 0 then return end
   local found, complete = gate.search(space, nil, GLANCE, true)
   if found or not complete then return end
   local names = {}
   for i, each in ipairs(space.clauses) do names[i] = each.name end
+  for i = #space.clauses, kept + 1, -1 do space.clauses[i] = nil end
+  space.counted = nil
   fail("space '%s' is empty: its clauses contradict each other: %s", space.name, table.concat(names, "; "))
 end
 
