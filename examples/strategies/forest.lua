@@ -4,8 +4,7 @@ local vega = require "vega"
 local space = vega.space
 
 local net = space.define { name = "net", choices = { width = space.int(8, 256, { step = 8 }), depth = space.int(2, 20),
-  kernel = space.choice { 3, 5, 7 },
-  activation = space.choice { "relu", "swish", "tanh" } } }
+  kernel = space.choice { 3, 5, 7 }, activation = space.choice { "relu", "swish", "tanh" } } }
 
 local BONUS = { relu = 0.00, swish = 0.01, tanh = -0.03 }
 local function evaluate(arch)
@@ -16,6 +15,6 @@ end
 local front = vega.study { space = net, evaluate = evaluate, objectives = { accuracy = "max" }, constraints = { params_m = { le = 2 } }, quiet = true,
   strategy = vega.strategy.forest {}, budget = { trials = 150 }, store = ":memory:", seed = 1 }:run()
 local best = front:best()
-print(("accuracy %.4f with %.2f million parameters: width %d, depth %d, kernel %d, %s"):format(best.values.accuracy, best.values.params_m,
-  best.arch.width,
-  best.arch.depth, best.arch.kernel, best.arch.activation))
+local arch, values = best.arch, best.values
+print(("accuracy %.4f with %.2f million parameters: width %d, depth %d, kernel %d, %s"):format(values.accuracy, values.params_m, arch.width,
+  arch.depth, arch.kernel, arch.activation))

@@ -12,5 +12,5 @@ local function regret(strategy)
   return problem:regret(front:best().values)
 end
 
-print(("random search is %.3f above the minimum, the model %.1e"):format(regret(vega.strategy.random {}),
-  regret(vega.strategy.gp { deterministic = true })))
+local drawn, modelled = regret(vega.strategy.random {}), regret(vega.strategy.gp { deterministic = true })
+print(("random search is %.3f above the minimum, the model %.1e"):format(drawn, modelled))

@@ -26,7 +26,8 @@ static size_t outputs_of(const vg_ensemble *e, size_t layer) { return layer == e
 vg_status vg_ensemble_new(vg_ensemble **out, size_t inputs, const vg_ensemble_opts *opts) {
   vg_ensemble *e;
   vg_status status = VG_OK;
-  if (inputs < 1 || opts->models < 1 || opts->layers < 1 || opts->width < 1) return vg_fail(VG_EARG, "ensemble: inputs, models, layers and width must be >= 1");
+  if (inputs < 1 || opts->models < 1 || opts->layers < 1 || opts->width < 1)
+    return vg_fail(VG_EARG, "ensemble: inputs, models, layers and width must be >= 1");
   VG_TRY(VG_NEW(&e));
   e->inputs = inputs;
   e->opts = *opts;
@@ -121,7 +122,8 @@ static void backward(vg_ensemble *e, float *grad, const float *w) {
 }
 
 /* Loss of up to BATCH samples as a part of `total`; adds to grad unless it is NULL. */
-static double batch_loss(vg_ensemble *e, float *grad, const float *w, const float *x, const float *y, const size_t *pick, size_t count, size_t total) {
+static double batch_loss(vg_ensemble *e, float *grad, const float *w, const float *x, const float *y, const size_t *pick, size_t count,
+                         size_t total) {
   double loss = 0;
   load(e, x, pick, count);
   const float *out = forward(e, w);

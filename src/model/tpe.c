@@ -245,8 +245,8 @@ static void sort_rows(double *rows, double *score, size_t count, size_t n, doubl
   }
 }
 
-vg_status vg_tpe_suggest(double *out, size_t keep, const vg_rows *rows, const uint32_t *good, size_t n_good, const uint32_t *bad, size_t n_bad,
-                         const vg_tpe_opts *opts, vg_rng *rng) {
+vg_status vg_tpe_suggest(double *out, size_t keep, const vg_rows *rows, const uint32_t *good, size_t n_good,
+                         const uint32_t *bad, size_t n_bad, const vg_tpe_opts *opts, vg_rng *rng) {
   size_t n = rows->columns->n, count = opts->candidates, d;
   estimator e = { rows, good, bad, n_good, n_bad, opts, rng };
   double *score = NULL;

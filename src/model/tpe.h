@@ -34,7 +34,7 @@ void vg_mixture_sample(const vg_mixture *m, double *row, vg_rng *rng);
 
 /* out [keep, columns]: of `candidates` draws at the top level of the space those with the largest ratios, best first; below their chosen
  * options the best of as many draws. keep <= candidates. */
-VG_CHECKED vg_status vg_tpe_suggest(double *out, size_t keep, const vg_rows *rows, const uint32_t *good, size_t n_good, const uint32_t *bad, size_t n_bad,
-                                    const vg_tpe_opts *opts, vg_rng *rng);
+VG_CHECKED vg_status vg_tpe_suggest(double *out, size_t keep, const vg_rows *rows, const uint32_t *good, size_t n_good,
+                                    const uint32_t *bad, size_t n_bad, const vg_tpe_opts *opts, vg_rng *rng);
 
 #endif

@@ -52,8 +52,8 @@ static void fill(double k[MAX][MAX], const vg_columns *c, const double *rows, si
     for (size_t j = 0; j < n; j++) k[i][j] = kernel(c, rows + i * c->n, rows + j * c->n, relevance, scale) + (i == j ? noise : 0);
 }
 
-static void posterior(double *mean, double *sd, const vg_columns *c, const double *rows, const double *y, size_t n, const double *relevance, double scale,
-                      double noise, const double *point) {
+static void posterior(double *mean, double *sd, const vg_columns *c, const double *rows, const double *y, size_t n,
+                      const double *relevance, double scale, double noise, const double *point) {
   double k[MAX][MAX], alpha[MAX], v[MAX], near[MAX];
   fill(k, c, rows, n, relevance, scale, noise);
   memcpy(alpha, y, n * sizeof *y);
@@ -67,7 +67,8 @@ static void posterior(double *mean, double *sd, const vg_columns *c, const doubl
   *sd = sqrt(rest);
 }
 
-static double reference_likelihood(const vg_columns *c, const double *rows, const double *y, size_t n, const double *relevance, double scale, double noise) {
+static double reference_likelihood(const vg_columns *c, const double *rows, const double *y, size_t n, const double *relevance, double scale,
+                                   double noise) {
   double k[MAX][MAX], alpha[MAX], fit = 0;
   fill(k, c, rows, n, relevance, scale, noise);
   memcpy(alpha, y, n * sizeof *y);
@@ -129,7 +130,8 @@ static const double PARAMETERS[] = { 1.2, 0.3, -0.4, 0.1, 0.5, -7 };    /* logs 
 static void known_posterior(void **state) {
   (void)state;
   const double x[] = { 0, 0.3, 0.7, 1 }, y[] = { 1, 0, 0.5, 2 }, relevance = 1 / 0.09, at[] = { 0.15, 0.5, 0.85 };
-  const double want_mean[] = { 0.5393495689234, -0.1096234351274, 1.3780251397532 }, want_sd[] = { 0.3072655075048, 0.4347015171642, 0.3072655075048 };
+  const double want_mean[] = { 0.5393495689234, -0.1096234351274, 1.3780251397532 };
+  const double want_sd[] = { 0.3072655075048, 0.4347015171642, 0.3072655075048 };
   for (int i = 0; i < 3; i++) {
     double mean, sd;
     posterior(&mean, &sd, &one, x, y, 4, &relevance, 1, 1e-6, &at[i]);
@@ -325,7 +327,9 @@ static void degenerate_data(void **state) {
 }
 
 static vg_status predict(void *gp, double *mean, double *sd, const double *points, size_t m) { return vg_gp_predict(gp, mean, sd, points, m); }
-static void slope(void *gp, double *mean, double *sd, double *dm, double *ds, const double *point) { vg_gp_predict_slope(gp, mean, sd, dm, ds, point); }
+static void slope(void *gp, double *mean, double *sd, double *dm, double *ds, const double *point) {
+  vg_gp_predict_slope(gp, mean, sd, dm, ds, point);
+}
 
 /* Every acquisition, with a constraint: the slope is that of the score. */
 static void acquisition_slopes(void **state) {
@@ -343,8 +347,8 @@ static void acquisition_slopes(void **state) {
   const double front[] = { -0.2, 0.5, 0.3, 0.1, 0.9, -0.6 };
   const vg_bayes_kind kinds[] = { VG_BAYES_EI, VG_BAYES_LCB, VG_BAYES_EHVI, VG_BAYES_FEASIBLE };
   for (int k = 0; k < 4; k++) {
-    vg_bayes b = { .kind = kinds[k], .n_columns = 4, .objective = { first, second }, .constraint = &second, .n_constraints = 1, .best = 0.1, .kappa = 1.96,
-      .front = front, .n_front = 3, .reference = { 2, 1 } };
+    vg_bayes b = { .kind = kinds[k], .n_columns = 4, .objective = { first, second }, .constraint = &second, .n_constraints = 1, .best = 0.1,
+      .kappa = 1.96, .front = front, .n_front = 3, .reference = { 2, 1 } };
     vg_acquisition a = vg_bayes_acquisition(&b);
     double point[4] = { 0.31, 0.62, vg_column_centre(&MIXED[2], 0), 0.44 }, grad[4], score;
     double value = a.slope(a.ctx, grad, point);

@@ -28,7 +28,9 @@ end
 
 function Bananas.new(space, p, rng)
   local form = choose_encoding(space, p.encoding)
-  if form == "path" and not next(space.cells) then error(("strategy 'bananas': encoding 'path' needs cells; space '%s' has none"):format(space.name), 0) end
+  if form == "path" and not next(space.cells) then
+    error(("strategy 'bananas': encoding 'path' needs cells; space '%s' has none"):format(space.name), 0)
+  end
   local length = #space:encode(space:random(rng), form)
   return setmetatable({ space = space, p = p, rng = rng, history = history.new(space), form = form, inputs = {}, queue = {},
     model = core.ensemble(length, { models = p.models, layers = p.layers, width = p.width, epochs = p.epochs, rate = p.rate }) }, Bananas)

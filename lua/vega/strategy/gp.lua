@@ -6,10 +6,11 @@ local core = require("vega.core").model
 local history = require "vega.model.history"
 
 local ELITE = 5
+local LARGE = 150            -- trials from which on the search for the maximum is shorter
 
 local Gp = { name = "gp", multi_objective = true, params = { initial = { 0, min = 0 }, acquisition = { "ei", one_of = { "ei", "lcb" } },
   multi = { "auto", one_of = { "auto", "ehvi", "parego" } },
-  kappa = { 1.96, min = 0 }, deterministic = { false }, max_points = { 320, min = 10 }, rho = { 0.05, min = 0 } } }
+  kappa = { 1.96, min = 0 }, deterministic = { false }, max_points = { 280, min = 10 }, rho = { 0.05, min = 0 } } }
 Gp.__index = Gp
 Gp.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
@@ -127,15 +128,16 @@ local function state_of(self)
 end
 
 local function propose(self, state)
-  local h, elite = self.history, table.move(state.order, 1, ELITE, 1, {})
+  local h = self.history
+  local large = #h.told > LARGE
+  local elite = table.move(state.order, 1, large and 2 or ELITE, 1, {})
   local rows, objectives, constraints = {}, {}, {}
   for i, record in ipairs(elite) do rows[i] = record.row end
   for k, model in ipairs(self.models) do table.insert(k <= state.objectives and objectives or constraints, model) end
-  local large = #h.told > 150
   local allowed = h:allowed_rows(self.rng, 200, elite, 100)
   return core.maximise(h.rows, { kind = state.kind, objectives = objectives, constraints = constraints, best = state.best, kappa = self.p.kappa,
     front = state.front, reference = state.reference, elite = rows, extra = allowed, seed = seed(self),
-    random = allowed and 0 or large and 400 or 2000, local_ = 100, starts = large and 3 or 10, rounds = 10, keep = 16 })
+    random = allowed and 0 or large and 400 or 2000, local_ = 100, starts = large and 2 or 10, rounds = 10, keep = 16 })
 end
 
 function Gp:ask()

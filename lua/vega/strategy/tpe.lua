@@ -1,14 +1,15 @@
 --- Tree-structured Parzen estimator: draws from a mixture over the good trials, keeps the draw that is least likely among the others.
 -- Bergstra et al. 2011 (NeurIPS 24); several objectives: good are whole non-dominated ranks, the last one cut by hypervolume (Ozaki et al.
 -- 2020, doi:10.1145/3377930.3389817). Pending trials count as bad (constant liar), which keeps parallel workers apart.
+-- Departures: the first trials are a Latin hypercube, and 96 candidates are drawn instead of 24, which cost a fifth of a millisecond here.
 local core = require("vega.core").model
 local history = require "vega.model.history"
 local pareto = require("vega.core").pareto
 
 local MOST_GOOD, KEEP, TRIES = 25, 4, 4
 
-local Tpe = { name = "tpe", multi_objective = true, params = { initial = { 10, min = 1 }, candidates = { 64, min = 1 }, gamma = { 0.1, min = 0, max = 1 },
-  prior_weight = { 1.0, min = 1e-3 }, multivariate = { true }, liar = { true } } }
+local Tpe = { name = "tpe", multi_objective = true, params = { initial = { 10, min = 1 }, candidates = { 96, min = 1 },
+  gamma = { 0.1, min = 0, max = 1 }, prior_weight = { 1.0, min = 1e-3 }, multivariate = { true }, liar = { true } } }
 Tpe.__index = Tpe
 Tpe.fidelity = "rungs"              -- under a scheduler: one model for each fidelity
 
