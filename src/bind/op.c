@@ -145,7 +145,7 @@ static int l_list(lua_State *L) {                         /* list() -> { { name=
 const char *vgl_nearestop(const char *word) {
   const char *names[512];
   int n = 0;
-  for (; vg_op_table[n] && n < 511; n++) names[n] = vg_op_table[n]->name;
+  for (; n < 511 && vg_op_table[n]; n++) names[n] = vg_op_table[n]->name;
   names[n] = NULL;
   return vgl_nearest(word, names);
 }

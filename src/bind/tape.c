@@ -101,10 +101,11 @@ static int l_backward(lua_State *L) {
 static int l_no_grad(lua_State *L) {                      /* tape:no_grad(f, ...) -> what f returns, nothing recorded meanwhile */
   vgl_tape *t = check_tape(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  bool was = vg_tape_is_recording(t->tape);
-  vg_tape_set_recording(t->tape, false);
+  vg_tape *tape = t->tape;
+  bool was = vg_tape_is_recording(tape);
+  vg_tape_set_recording(tape, false);
   int ok = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
-  if (t->tape) vg_tape_set_recording(t->tape, was);
+  if (t->tape == tape) vg_tape_set_recording(tape, was);    /* unless f closed it */
   return ok == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
 }
 

@@ -126,8 +126,8 @@ static vg_paths read_paths(lua_State *L, int arg, const vg_graph *g) {
     int top = lua_gettop(L);
     lua_rawgeti(L, arg, k + 1);
     const double *slots = vgl_optslots(L, top + 1, g);
-    if (!slots) vgl_error(L, "step: setting %d is missing", k + 1);
-    memcpy(all + (size_t)k * one, slots, one * sizeof *all);
+    if (slots) memcpy(all + (size_t)k * one, slots, one * sizeof *all);
+    else vgl_error(L, "step: setting %d is missing", k + 1);
     lua_settop(L, top);
   }
   paths.slots = all;
