@@ -6,6 +6,7 @@ local core = require "vega.core"
 local show = require "vega.repl.show"
 
 local PROMPT, MORE = "> ", ">> "
+local SIGINT = 2
 local USAGE = [[
 EXPRESSION or =EXPRESSION   prints its value
 ?NAME                       explains an operator, a function, a module: ?conv2d, ?vega.study
@@ -119,7 +120,10 @@ local function evaluate(session, f)
     print_results(values.n, values)
   end, handler))
   if results[1] then return true end
-  if core.sys.interrupted(true) then
+  local signal = core.sys.interrupted()
+  if signal and not (signal == SIGINT and session.on_terminal) then error("interrupted!", 0) end       -- it is meant for the program
+  if signal then
+    core.sys.interrupted(true)
     io.stderr:write(session.on_terminal and "\n" or "", "interrupted\n")       -- the terminal has echoed ^C
   else
     local message = results[2]

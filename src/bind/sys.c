@@ -119,11 +119,12 @@ static int sys_resumable(lua_State *L) {
   return 0;
 }
 
-/* interrupted([forget]) -> was the program asked to stop? forget = true: go on as if it was not. */
+/* interrupted([forget]) -> the number of the signal that asked the program to stop, or false. forget = true: go on as if it had not. */
 static int sys_interrupted(lua_State *L) {
   int number = vg_interrupted;
   if (lua_toboolean(L, 1)) vg_interrupted = 0;
-  lua_pushboolean(L, number != 0);
+  if (number) lua_pushinteger(L, number);
+  else lua_pushboolean(L, 0);
   return 1;
 }
 

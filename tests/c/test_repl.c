@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 20000 };            /* only a session that hangs needs it */
+enum { PATIENCE_MS = 60000 };            /* only a session that hangs needs it */
 
 static char program[4096], state_folder[64] = "/tmp/vega_repl_XXXXXX";
 
@@ -181,6 +181,11 @@ static void ends_on_a_signal(void **state) {
   session s = start();
   kill(s.pid, SIGTERM);
   assert_int_equal(close_session(&s), 143);
+  s = start();
+  type(&s, "print 'begun' while true do end\r");
+  expect(&s, "\nbegun");
+  kill(s.pid, SIGHUP);
+  assert_int_equal(close_session(&s), 129);
 }
 
 static int prepare(void **state) {

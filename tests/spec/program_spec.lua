@@ -100,6 +100,13 @@ describe("vega-lua", function()
     assert.equal("", out)
   end)
 
+  it("starts small", function()
+    if os.getenv "ASAN_OPTIONS" then return pending "built with sanitizers" end
+    local _, out = helper.script [[for line in io.lines "/proc/self/status" do print(line:match "VmHWM:%s*(%d+)") end]]
+    out = out:match "%d+"
+    assert.is_true(tonumber(out) < 24 * 1024, out)               -- KiB, the libraries' own pages among them; 12 MiB where this was written
+  end)
+
   it("begins its help with two examples", function()
     local code, out = helper.run "%s --help"
     assert.equal(0, code)

@@ -41,6 +41,13 @@ describe("repl", function()
     assert.truthy(out:match "stdin:1: deep\n  stdin:1 in %a+\n    a = 4\n    list = { 1, 2 }\n  stdin:1 in %a+\n    n = 3\n  stdin:1 in the main chunk\n    x = 2\n")
   end)
 
+  it("ends on a signal when nobody sits at it", function()
+    local code, out, err = session "vega.sys.start { 'sh', '-c', 'kill -INT $PPID' }\nwhile true do end\nprint 'not reached'\n"
+    assert.equal(130, code)
+    assert.falsy(out:find("not reached", 1, true))
+    assert.equal("vega-lua: interrupted!\n", err)
+  end)
+
   it("can be opened inside a script", function()
     local path = helper.write(helper.scratch "script.lua", "state = 41 require('vega').repl() print 'after'")
     local code, out = helper.run("echo 'state + 1' | %s " .. path)
