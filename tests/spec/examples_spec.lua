@@ -33,6 +33,14 @@ function HERE.engine_tour()
   assert.is_true(accuracy > 70, out)
 end
 
+function HERE.supernet()
+  local out = run "supernet.lua --images 512 --epochs 3 --candidates 4"
+  local plain, other = out:match "'layer1' trained (%d+) times as plain, (%d+) as k5_e4"
+  assert.equal("24", plain)                                                    -- 8 steps an epoch, each option once a step
+  assert.equal(plain, other)
+  assert.is_true(tonumber(out:match "shared weights: (%S+) %%") > 10, out)
+end
+
 describe("examples", function()
   for _, name in ipairs(require("vega.util").sorted_keys(HERE)) do
     it(name .. ".lua", function()
