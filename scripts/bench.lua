@@ -32,7 +32,7 @@ local function options()
   for i = 2, #arg, 2 do
     local key = arg[i]:match "^%-%-(%a+)$"
     if not key or DEFAULTS[key] == nil then
-      local near = vega.nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs", "strategies", "counts", "limit" })
+      local near = require("vega.util").nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs", "strategies", "counts", "limit" })
       fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
     end
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end

@@ -1,15 +1,12 @@
 --- Evolutionary strategies on problems with known answers, at the budgets of the published comparisons: medians and quartiles over seeds.
 --    vega-lua scripts/study_evolution.lua [--seeds 15] [--only zdt1]
 -- Fronts are those of the population at the budget, not of everything ever seen; hypervolume as a share of the exact front's is not scaled.
-local argparse = require "argparse"
 local pareto = require("vega.core").pareto
 local problem = require "vega.problem"
 local strategy = require "vega.strategy"
+local vega = require "vega"
 
-local parser = argparse("study_evolution", "Evolutionary strategies at published budgets.")
-parser:option("--seeds", "runs of each", "15"):convert(tonumber)
-parser:option("--only", "rows whose name contains this text")
-local options = parser:parse(arg)
+local options = vega.arguments { seeds = 15, only = "" }
 
 local function volume(p, points) return pareto.hypervolume(points, p.reference) end
 local function igd(p, points) return pareto.distance(points, p:front(100)).igd end
@@ -71,7 +68,7 @@ end
 
 for _, row in ipairs(RUNS) do
   local title, make, argument, name, settings, budgets, measure = table.unpack(row, 1, 7)
-  if not options.only or title:find(options.only, 1, true) then
+  if title:find(options.only, 1, true) then
     local columns, started = {}, os.clock()
     for i = 1, #budgets do columns[i] = {} end
     for seed = 1, options.seeds do

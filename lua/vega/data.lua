@@ -68,7 +68,7 @@ end
 local KINDS = { "cifar10", "folder", "idx", "npy" }
 
 local function did_you_mean(word, list)
-  local near = require("vega").nearest(tostring(word), list)
+  local near = require("vega.util").nearest(tostring(word), list)
   return near and ("did you mean '%s'? "):format(near) or ""
 end
 

@@ -17,7 +17,7 @@ local function check(options)
   if type(options) ~= "table" then error("evaluate.train: a table of options expected, got " .. type(options), 3) end
   for key in pairs(options) do
     if not known[key] then
-      local near = require("vega").nearest(tostring(key), names)
+      local near = require("vega.util").nearest(tostring(key), names)
       error(("evaluate.train: unknown option '%s'%s"):format(tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), 3)
     end
   end

@@ -1,5 +1,6 @@
 --- The face of vega-lua. A member is loaded when it is first used: `vega.study` requires "vega.study", `vega.tensor` the engine's.
 local core = require "vega.core"
+local util = require "vega.util"
 
 local vega = { version = core.sys.versions().vega }
 
@@ -17,32 +18,6 @@ local CALLED_AS_NEW = { rng = true, tape = true, tensor = true }
 
 --- Sets the number of threads of the whole process when given, and returns it.
 function vega.threads(n) return core.sys.threads(n) end
-
---- Edit distance, for "did you mean".
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      local best = math.min(diagonal + (same and 0 or 1), row[j] + 1, row[j - 1] + 1)
-      diagonal, row[j] = row[j], best
-    end
-  end
-  return row[#b]
-end
-
---- The word of the list nearest to `word`, or nil when none is near.
-function vega.nearest(word, list)
-  local best, least = nil, math.min(4, #word)
-  for _, known in ipairs(list) do
-    local d = distance(word, known)
-    if d < least then best, least = known, d end
-  end
-  return best
-end
 
 --- Names of all members, sorted: for completion and messages.
 function vega.members()
@@ -71,7 +46,7 @@ local function load_member(_, name)
     end
   end
   if value == nil then
-    local near = type(name) == "string" and vega.nearest(name, vega.members())
+    local near = type(name) == "string" and util.nearest(name, vega.members())
     error(("vega has no member '%s'%s"):format(tostring(name), near and ("; did you mean '%s'?"):format(near) or ""), 2)
   end
   vega[name] = value

@@ -34,7 +34,7 @@ local function check(who, options, known, level)
       local names = {}
       for name in pairs(known) do names[#names + 1] = name end
       table.sort(names)
-      local near = type(key) == "string" and require("vega").nearest(key, names)
+      local near = type(key) == "string" and require("vega.util").nearest(key, names)
       error(("%s: unknown option '%s'%s"):format(who, tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), level + 1)
     end
   end
