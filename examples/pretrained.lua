@@ -2,6 +2,7 @@
 -- Run: scripts/run examples/pretrained.lua --weights resnet20_cifar10.json --images test10k.cjpk
 -- The weights are one file of f32 numbers beside a JSON that tells each tensor's name, shape and place in it; convolutions are [out, in, h, w].
 local vega = require "vega"
+local read_images = dofile((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/../scripts/cifar_jpeg.lua")
 
 local o = vega.arguments { network = "resnet20_cifar", weights = "", images = "", limit = 0 }
 
@@ -30,22 +31,6 @@ local function load_weights(model, path)
     own[entry.name] = nil
   end
   assert(not next(own), "no weights for " .. tostring(next(own)))
-end
-
---- A file of JPEGs that share one header: "CJPK1", count, height, width, bytes of the header, the header; then label, bytes, data of each image.
-local function read_images(path, limit)
-  local bytes = read(path)
-  local count, h, w, n, at = string.unpack("<I4I4I4I4", bytes, 9)
-  local header = bytes:sub(at, at + n - 1)
-  at, count = at + n, limit > 0 and math.min(limit, count) or count
-  local images, labels = vega.tensor.zeros({ count, h, w, 3 }, { dtype = "u8" }), vega.tensor.zeros({ count }, { dtype = "i32" })
-  for i = 1, count do
-    local label, data
-    label, data, at = string.unpack("<Bs2", bytes, at)
-    images:rows(i, i):assign(assert(vega.data.decode(header .. data, ("%s: image %d"):format(path, i))))
-    labels:set(i, label)
-  end
-  return vega.data.from_tensors("images", images, labels, 10)
 end
 
 local model = vega.zoo(o.network):materialise(1)

@@ -4,10 +4,12 @@
 --     local nb201 = vega.space "nb201"
 --     local arch = nb201.parse "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 --     print(nb201.text(arch))
+-- The same cells in a smaller network, for supernets: nb201.with { cells = 1, channels = 8 }.
 local space = require "vega.space"
+local util = require "vega.util"
 
 local OPS = { "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3" }
-local CELLS, CHANNELS = 5, 16
+local NETWORK = { cells = { 5, min = 1, about = "cells a stage" }, channels = { 16, min = 1, about = "of the first stage" } }
 
 local EDGE = {}                                                      -- EDGE[to][from]: the name of that decision
 for to = 1, 3 do
@@ -44,22 +46,30 @@ local function reduce(net, x, channels)
   return net:add(y, net:conv(net:avg_pool(x, { kernel = 2, stride = 2 }), channels))
 end
 
-local nb201 = space.define {
-  name = "nb201",
-  cells = { cell = { nodes = 4, ops = OPS, identity = "skip_connect", edge = function(from, to) return EDGE[to - 1][from - 1] end } },
-  build = function(net)
-    local op_of = {}
-    for to = 1, 3 do
-      for from = 0, to - 1 do op_of[EDGE[to][from]] = net:choice(EDGE[to][from], CANDIDATES) end
-    end
-    local y = net:conv_bn(net:input(), CHANNELS, { kernel = 3 })
-    for stage = 0, 2 do
-      if stage > 0 then y = reduce(net, y, CHANNELS << stage) end
-      for _ = 1, CELLS do y = cell(net, y, op_of) end
-    end
-    return net:linear(net:global_avg_pool(net:batch_norm(y, { act = "relu" })), net.classes)
-  end,
-}
+local nb201, full = {}, nil
+
+--- The space over networks of another size: cells = 5 a stage, channels = 16 in the first.
+function nb201.with(options)
+  local p = util.parameters("nb201", NETWORK, options or {}, 2)
+  local self = space.define {
+    name = "nb201",
+    cells = { cell = { nodes = 4, ops = OPS, identity = "skip_connect", edge = function(from, to) return EDGE[to - 1][from - 1] end } },
+    build = function(net)
+      local op_of = {}
+      for to = 1, 3 do
+        for from = 0, to - 1 do op_of[EDGE[to][from]] = net:choice(EDGE[to][from], CANDIDATES) end
+      end
+      local y = net:conv_bn(net:input(), p.channels, { kernel = 3 })
+      for stage = 0, 2 do
+        if stage > 0 then y = reduce(net, y, p.channels << stage) end
+        for _ = 1, p.cells do y = cell(net, y, op_of) end
+      end
+      return net:linear(net:global_avg_pool(net:batch_norm(y, { act = "relu" })), net.classes)
+    end,
+  }
+  for name, method in pairs(nb201) do self[name] = method end
+  return self
+end
 
 --- The benchmark's text of an architecture.
 function nb201.text(arch)
@@ -85,9 +95,10 @@ function nb201.parse(text)
     end
     if node > 3 or from ~= node then return nil, ("nb201: '%s' is not three nodes with 1, 2 and 3 edges"):format(text), "EFORMAT" end
   end
-  local good, message = nb201:check(arch)
+  local good, message = full:check(arch)
   if not good then return nil, message, "EFORMAT" end
   return good
 end
 
-return nb201
+full = nb201.with {}
+return full

@@ -3,11 +3,15 @@
 -- The benchmark writes a network as eight digits, one a layer: 0 identity, 1 kernel 3 expansion 3, 2 kernel 5 expansion 6.
 --     local nb_macro = vega.space "nb_macro"
 --     local arch = assert(nb_macro.parse "02012100")
+-- The same layers in a smaller network, for supernets: nb_macro.with { stem = 8, head = 128 }.
 local space = require "vega.space"
+local util = require "vega.util"
 
 local OPS = { "identity", "mb3_k3", "mb6_k5" }
 local BLOCK = { mb3_k3 = { expand = 3, kernel = 3 }, mb6_k5 = { expand = 6, kernel = 5 } }
-local STAGES, STEM, HEAD = { 2, 3, 3 }, 32, 1280
+local STAGES = { 2, 3, 3 }
+local NETWORK = { stem = { 32, min = 1, about = "channels of the stem; the stages have 2, 4 and 8 times as many" },
+  head = { 1280, min = 1, about = "channels of the head" } }
 
 local function layer_name(i) return "layer" .. i end
 
@@ -22,19 +26,27 @@ end
 local CANDIDATES = {}
 for i, op in ipairs(OPS) do CANDIDATES[i] = { op, apply(op) } end
 
-local nb_macro = space.define {
-  name = "nb_macro",
-  build = function(net)
-    local y, i = net:conv_bn(net:input(), STEM, { kernel = 3, act = "relu6" }), 0
-    for stage, depth in ipairs(STAGES) do
-      for k = 1, depth do
-        i = i + 1
-        y = net:choice(layer_name(i), CANDIDATES)(net, y, STEM << stage, k == 1 and 2 or 1)
+local nb_macro = {}
+
+--- The space over networks of another size: stem = 32 channels, head = 1280.
+function nb_macro.with(options)
+  local p = util.parameters("nb_macro", NETWORK, options or {}, 2)
+  local self = space.define {
+    name = "nb_macro",
+    build = function(net)
+      local y, i = net:conv_bn(net:input(), p.stem, { kernel = 3, act = "relu6" }), 0
+      for stage, depth in ipairs(STAGES) do
+        for k = 1, depth do
+          i = i + 1
+          y = net:choice(layer_name(i), CANDIDATES)(net, y, p.stem << stage, k == 1 and 2 or 1)
+        end
       end
-    end
-    return net:linear(net:global_avg_pool(net:conv_bn(y, HEAD, { act = "relu6" })), net.classes)
-  end,
-}
+      return net:linear(net:global_avg_pool(net:conv_bn(y, p.head, { act = "relu6" })), net.classes)
+    end,
+  }
+  for name, method in pairs(nb_macro) do self[name] = method end
+  return self
+end
 
 --- The benchmark's digits of an architecture.
 function nb_macro.text(arch)
@@ -54,4 +66,4 @@ function nb_macro.parse(text)
   return arch
 end
 
-return nb_macro
+return nb_macro.with {}
