@@ -8,10 +8,12 @@
 -- not made again. --limit N ends after N rows of each job.
 local vega = require "vega"
 local core = require "vega.core"
+local here = arg[0]:match "^(.*)/[^/]*$" or "."
+local fashion_split = dofile(here .. "/fashion_split.lua")
+local run_jobs = dofile(here .. "/jobs.lua")
 
 local DEFAULTS = { space = "fashion_macro", out = "fashion_macro.csv", images = 8000, epochs = 8, seeds = 3, jobs = 1, limit = 0, job = 0 }
 local HEADER = "arch,seed,params,macs,validation,test,seconds\n"
-local VALIDATION = 5000
 
 local function fail(message, ...) error({ message = "tabulate: " .. message:format(...), exit_code = 2 }, 0) end
 
@@ -37,12 +39,6 @@ local function rewrite(path, done)
   assert(core.sys.write_file(path, HEADER .. table.concat(lines)))
 end
 
-local function data_of(o)
-  local data = assert(vega.data "fashion-mnist")
-  local held_out, rest = data.train:split { n = VALIDATION, seed = 0, stratified = true }
-  return { train = rest:subset { n = o.images, seed = 0, stratified = true }, validation = held_out, test = data.test }
-end
-
 local function accuracy(network, set, normalise) return assert(vega.train.evaluate(network, set, { normalise = normalise })).accuracy end
 
 local function train_one(space, arch, seed, data, o)
@@ -58,7 +54,7 @@ end
 -- Each process takes every `jobs`-th row.
 local function work(o)
   vega.threads(1)
-  local space, data = vega.space(o.space), data_of(o)
+  local space, data = vega.space(o.space), fashion_split(o.images)
   local done, made, number = read(o.out), 0, 0
   for seed = 1, o.seeds do
     for rank = 1, space.size do
@@ -81,15 +77,14 @@ if o.job > 0 then return work(o) end
 local space = vega.space(o.space)
 if not (space.text and space.size) then fail("space '%s' must be finite and have a text form", o.space) end
 rewrite(o.out, read(o.out))
+local jobs = {}
 for job = 1, o.jobs do
-  local words = { arg[-1], arg[0], "--job", tostring(job) }
+  jobs[job] = { "--job", tostring(job) }
   for _, key in ipairs { "space", "out", "images", "epochs", "seeds", "jobs", "limit" } do
-    words[#words + 1], words[#words + 2] = "--" .. key, tostring(o[key])
+    table.move({ "--" .. key, tostring(o[key]) }, 1, 2, #jobs[job] + 1, jobs[job])
   end
-  assert(core.sys.start(words))
 end
-local failed = 0
-for _ = 1, o.jobs do if select(2, core.sys.wait()) ~= 0 then failed = failed + 1 end end
+local failed = run_jobs(jobs, o.jobs)
 local done, rows = read(o.out), 0
 rewrite(o.out, done)
 for _ in pairs(done) do rows = rows + 1 end

@@ -252,7 +252,7 @@ describe("known tables", function()
     local best, arch = t:best()
     near(93.127, best, 1e-3)
     local digits = {}
-    for i = 1, 8 do digits[i] = ({ identity = 0, mb3_k3 = 1, mb6_k5 = 2 })[arch["layer_" .. i]] end
+    for i = 1, 8 do digits[i] = ({ identity = 0, mb3_k3 = 1, mb6_k5 = 2 })[arch["layer" .. i]] end
     assert.equal("22212202", table.concat(digits))                -- 22212220 has the same three results and comes later in the file
     local drawn, seen, kinds = assert(read.nas_bench_macro { repeats = "draw" }), {}, 0
     for seed = 0, 20 do
