@@ -40,11 +40,11 @@ describe("scripts/oneshot_regret.lua", function()
       sum = sum + best - top.test_accuracy
     end
     assert.is_true(math.abs(100 * sum / runs - tonumber(rows["random search, exact mean"][3])) < 0.1)
-    local again = select(2, helper.run(line))
+    local _, again = helper.run(line)
     assert.equal(said, again)                                         -- nothing is trained twice: same files, same table
-    code, _, err = helper.run(("%s scripts/oneshot_regret.lua --methods spoz --out %s"):format(helper.program(), out))
-    assert.equal(2, code)
-    assert.matches("unknown method 'spoz'", err)
+    local refused, _, why = helper.run(("%s scripts/oneshot_regret.lua --methods spoz --out %s"):format(helper.program(), out))
+    assert.equal(2, refused)
+    assert.matches("unknown method 'spoz'", why)
   end)
 end)
 

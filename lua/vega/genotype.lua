@@ -1,0 +1,219 @@
+--- Genotypes of the DARTS family as text: the one line that the public projects print (Liu et al. 2019, arXiv:1806.09055).
+--
+--    local g = assert(vega.genotype.parse "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=range(2, 3), reduce=[...], ...)")
+--    g.normal[1]          --> { op = "sep_conv_3x3", input = 0, node = 2 }
+--    print(vega.genotype.text(g))
+--
+-- States are numbered as there: 0 and 1 are the outputs of the two cells before, 2 and on the nodes of the cell. In a flat list of pairs ('op', input)
+-- two belong to each node; lists of lists hold a node each; triples ('op', node, input) name their node, which may have none to any number of edges.
+local util = require "vega.util"
+
+local genotype = {}
+
+--- The operations that public genotypes name.
+genotype.OPS = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "dil_conv_3x3", "dil_conv_5x5",
+  "conv_7x1_1x7" }
+local FIELDS = { "normal", "normal_concat", "reduce", "reduce_concat" }
+local FIRST_NODE = 2
+
+-- Reading -----------------------------------------------------------------------------------------------------------------------------
+
+local Reader = {}
+Reader.__index = Reader
+
+local function refuse(self, at, message, ...)
+  local before = self.text:sub(1, at - 1)
+  local _, line = before:gsub("\n", "")
+  error({ genotype = ("genotype: line %d, column %d: %s"):format(line + 1, #before:match "[^\n]*$" + 1, message:format(...)) }, 0)
+end
+
+function Reader:skip() self.at = self.text:find("%S", self.at) or #self.text + 1 end
+
+-- The text that a pattern finds here, or nil.
+function Reader:take(pattern)
+  self:skip()
+  local found = self.text:match("^" .. pattern, self.at)
+  if found then self.at = self.at + #found end
+  return found
+end
+
+function Reader:expect(pattern, what)
+  local found = self:take(pattern)
+  if found then return found end
+  local rest = self.text:sub(self.at, self.at + 11):match "^[^\n]*"
+  return refuse(self, self.at, "%s expected, found %s", what, rest == "" and "the end" or ("'%s'"):format(rest))
+end
+
+-- A list's members read by `read`, a comma after the last allowed. `open` has been taken.
+function Reader:members(close, what, read)
+  local list = {}
+  while not self:take(close) do
+    list[#list + 1] = read(self)
+    if not self:take "," then
+      self:expect(close, ("',' or the end of the %s"):format(what))
+      break
+    end
+  end
+  return list
+end
+
+function Reader:number() return math.tointeger(tonumber(self:expect("%d+", "a number"))) end
+
+function Reader:op()
+  self:skip()
+  local at = self.at
+  local quoted = self:take "'[^'\n]*'" or self:expect('"[^"\n]*"', "an operation's name in quotes")
+  local name = quoted:sub(2, -2)
+  if not util.contains(genotype.OPS, name) then refuse(self, at, "%s", util.unknown("genotype", "operation", name, genotype.OPS):gsub("^genotype: ", "")) end
+  return name
+end
+
+-- ('op', input) or ('op', node, input)
+function Reader:edge()
+  self:skip()
+  local edge = { at = self.at }
+  self:expect("%(", "'(' or '['")
+  edge.op = self:op()
+  self:expect(",", "','")
+  edge.input = self:number()
+  if self:take "," and not self:take "%)" then
+    edge.node, edge.input = edge.input, self:number()
+    self:take ","
+    self:expect("%)", "')'")
+  elseif self.text:sub(self.at - 1, self.at - 1) ~= ")" then
+    self:expect("%)", "')'")
+  end
+  return edge
+end
+
+local function check_edges(self, edges)
+  for _, e in ipairs(edges) do
+    if e.node < FIRST_NODE then refuse(self, e.at, "node %d: nodes are states %d and on", e.node, FIRST_NODE) end
+    if e.input >= e.node then refuse(self, e.at, "state %d cannot enter node %d: it reads states 0 to %d", e.input, e.node, e.node - 1) end
+    e.at = nil
+  end
+  return edges
+end
+
+-- The edges of a cell, in the order they stand.
+function Reader:edges(name)
+  self:expect("%[", "'['")
+  local nested, flat, named, edges = false, false, false, {}
+  local from = self.at
+  self:members("%]", "list", function()
+    self:skip()
+    local at = self.at
+    if self:take "%[" then
+      nested = true
+      local node = FIRST_NODE + (edges.nodes or 0)
+      edges.nodes = (edges.nodes or 0) + 1
+      for _, e in ipairs(self:members("%]", "list of a node", Reader.edge)) do
+        if e.node then refuse(self, e.at, "a triple names its node: it cannot stand in the list of one") end
+        e.node = node
+        edges[#edges + 1] = e
+      end
+    else
+      local e = self:edge()
+      if e.node then named = true else
+        flat = true
+        e.node = FIRST_NODE + #edges // 2
+      end
+      edges[#edges + 1] = e
+    end
+    if (nested and 1 or 0) + (flat and 1 or 0) + (named and 1 or 0) > 1 then refuse(self, at, "pairs, triples and lists of nodes cannot be mixed") end
+    return true
+  end)
+  if #edges == 0 then refuse(self, from, "%s has no edge", name) end
+  if flat and #edges % 2 == 1 then refuse(self, from, "%s has %d pairs, an even number is expected: two a node", name, #edges) end
+  edges.nodes = nil
+  return check_edges(self, edges)
+end
+
+-- range(a, b) or [a, ...]: states whose outputs are the cell's.
+function Reader:concat()
+  self:skip()
+  local at, list = self.at, {}
+  if self:take "range" then
+    self:expect("%(", "'('")
+    local first = self:number()
+    self:expect(",", "','")
+    local last = self:number()
+    self:expect("%)", "')'")
+    for i = first, last - 1 do list[#list + 1] = i end
+  else
+    self:expect("%[", "'[' or 'range('")
+    list = self:members("%]", "list", Reader.number)
+  end
+  return list, at
+end
+
+local function check_concat(self, g, name, at)
+  local last = FIRST_NODE - 1
+  for _, e in ipairs(g[name]) do last = math.max(last, e.node) end
+  local list = g[name .. "_concat"]
+  if #list == 0 then refuse(self, at, "%s_concat names no state", name) end
+  for _, state in ipairs(list) do
+    if state > last then refuse(self, at, "%s_concat names state %d, the last one of the cell is %d", name, state, last) end
+  end
+end
+
+function Reader:genotype()
+  local g, places = {}, {}
+  self:take "[%a_][%w_]*%s*="
+  self:expect("Genotype", "'Genotype('")
+  self:expect("%(", "'('")
+  self:members("%)", "genotype", function()
+    self:skip()
+    local at = self.at
+    local field = self:expect("[%a_]+", "a field's name")
+    if not util.contains(FIELDS, field) then refuse(self, at, "%s", util.unknown("genotype", "field", field, FIELDS):gsub("^genotype: ", "")) end
+    if g[field] then refuse(self, at, "%s is stated twice", field) end
+    self:expect("=", "'='")
+    if field:find "_concat$" then g[field], places[field] = self:concat() else g[field] = self:edges(field) end
+    return true
+  end)
+  for _, field in ipairs(FIELDS) do if not g[field] then refuse(self, self.at, "%s is missing", field) end end
+  for _, name in ipairs { "normal", "reduce" } do check_concat(self, g, name, places[name .. "_concat"]) end
+  self:skip()
+  if self.at <= #self.text then refuse(self, self.at, "nothing expected after the genotype, found '%s'", self.text:sub(self.at, self.at + 11)) end
+  return g
+end
+
+--- Reads a genotype: pairs, triples or lists of nodes, single or double quotes, any spaces and lines, a name and `=` before, commas before the end.
+-- @return { normal = edges, normal_concat = states, reduce =, reduce_concat = } | nil, message with line and column, "EFORMAT"
+function genotype.parse(text)
+  if type(text) ~= "string" then error("genotype.parse: a text expected, got " .. type(text), 2) end
+  local ok, g = pcall(Reader.genotype, setmetatable({ text = text, at = 1 }, Reader))
+  if ok then return g end
+  if type(g) == "table" and g.genotype then return nil, g.genotype, "EFORMAT" end
+  error(g, 0)
+end
+
+-- Writing -----------------------------------------------------------------------------------------------------------------------------
+
+-- Whether each node has two edges and the nodes stand in order, so that pairs say it all.
+local function is_paired(edges)
+  for i, e in ipairs(edges) do if e.node ~= FIRST_NODE + (i - 1) // 2 then return false end end
+  return #edges % 2 == 0
+end
+
+local function edges_text(edges)
+  local parts, paired = {}, is_paired(edges)
+  for i, e in ipairs(edges) do
+    parts[i] = paired and ("('%s', %d)"):format(e.op, e.input) or ("('%s', %d, %d)"):format(e.op, e.node, e.input)
+  end
+  return "[" .. table.concat(parts, ", ") .. "]"
+end
+
+local function concat_text(states)
+  for i = 2, #states do if states[i] ~= states[i - 1] + 1 then return "[" .. table.concat(states, ", ") .. "]" end end
+  return ("range(%d, %d)"):format(states[1], states[#states] + 1)
+end
+
+--- The canonical line: pairs where every node has two edges, else triples; range(a, b) where states follow each other.
+function genotype.text(g)
+  return ("Genotype(normal=%s, normal_concat=%s, reduce=%s, reduce_concat=%s)"):format(edges_text(g.normal), concat_text(g.normal_concat),
+    edges_text(g.reduce), concat_text(g.reduce_concat))
+end
+
+return genotype

@@ -1,0 +1,87 @@
+local genotype = require "vega.genotype"
+local helper = require "spec.helper"
+local json = require("vega.core").json
+local shared = require "vega.table.shared"
+
+local DARTS_V2 = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 1), "
+  .. "('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), "
+  .. "('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], "
+  .. "reduce_concat=range(2, 6))"
+
+local function small(normal, concat)
+  return ("Genotype(normal=%s, normal_concat=%s, reduce=[('skip_connect', 0), ('skip_connect', 1)], reduce_concat=[2])"):format(normal, concat or "[2]")
+end
+
+describe("genotypes", function()
+  it("are written as they were read", function()
+    local g = assert(genotype.parse(DARTS_V2))
+    assert.equal(DARTS_V2, genotype.text(g))
+    assert.same({ op = "dil_conv_3x3", input = 2, node = 5 }, g.normal[8])
+    assert.same({ 2, 3, 4, 5 }, g.reduce_concat)
+  end)
+
+  it("may come in the other forms that are in use", function()
+    local same = small "[('sep_conv_3x3', 1), ('none', 0), ('skip_connect', 2), ('none', 0)]"
+    for _, text in ipairs {
+      "PC_DARTS =\n  " .. same,
+      same:gsub("'", '"'), (same:gsub(" ", "\n\t")), (same:gsub("%)%]", "),]"):gsub("%)$", ",)")),
+      small "[[('sep_conv_3x3', 1), ('none', 0)], [('skip_connect', 2), ('none', 0)]]",
+      small "[('sep_conv_3x3', 2, 1), ('none', 2, 0), ('skip_connect', 3, 2), ('none', 3, 0,)]",
+    } do assert.equal(same:gsub("concat=%[2%]", "concat=range(2, 3)"), genotype.text(assert(genotype.parse(text)))) end
+    local sparse = small("[('sep_conv_3x3', 2, 0), ('max_pool_3x3', 4, 0)]", "range(2, 5)")
+    assert.same({ 2, 4 }, { genotype.parse(sparse).normal[1].node, genotype.parse(sparse).normal[2].node })
+    assert.equal(sparse:gsub("concat=%[2%]", "concat=range(2, 3)"), genotype.text(genotype.parse(sparse)))
+  end)
+
+  it("that are wrong are refused with line and column", function()
+    local pair = "[('sep_conv_3x3', 1), ('none', 0)]"
+    for text, message in pairs {
+      [""] = "line 1, column 1: 'Genotype(' expected, found the end",
+      [small "[('sep_conv_3', 1), ('none', 0)]"] = "column 19: unknown operation 'sep_conv_3'; did you mean 'sep_conv_3x3'?",
+      [small "[('none', 2), ('none', 0)]"] = "column 18: state 2 cannot enter node 2: it reads states 0 to 1",
+      [small "[('none', 1)]"] = "normal has 1 pairs, an even number is expected",
+      [small(pair, "[2, 3]")] = "normal_concat names state 3, the last one of the cell is 2",
+      [small(pair, "[]")] = "normal_concat names no state",
+      [small(pair) .. "\n x"] = "line 2, column 2: nothing expected after the genotype, found 'x'",
+      [small "[('none', 1), [('none', 0)]]"] = "cannot be mixed",
+      [small "[('none', 1) ('none', 0)]"] = "',' or the end of the list expected, found '('none', 0)",
+      ["Genotype(normal=" .. pair .. ")"] = "normal_concat is missing",
+      [small(pair):gsub("reduce=", "reduced=")] = "unknown field 'reduced'",
+      [small(pair):sub(1, 40)] = "expected, found",
+    } do
+      local g, said, code = genotype.parse(text)
+      assert.is_nil(g)
+      assert.equal("EFORMAT", code)
+      assert.is_truthy(said:find(message, 1, true), said)
+    end
+    assert.error_matches(function() genotype.parse(1) end, "a text expected, got number")
+  end)
+
+  it("never end otherwise, however the text is damaged", function()
+    for i = 1, #DARTS_V2 do
+      assert.is_nil((genotype.parse(DARTS_V2:sub(1, i - 1))))
+      for _, byte in ipairs { "", "(", "]", "9", "'", "\n", "\0" } do
+        local g, message = genotype.parse(DARTS_V2:sub(1, i - 1) .. byte .. DARTS_V2:sub(i + 1))
+        assert.is_true(g ~= nil or type(message) == "string")
+      end
+    end
+  end)
+
+  it("published are read and written", function()
+    local path = shared "genotypes/darts_family.json"
+    if not path then return pending "no shared data" end
+    local n = 0
+    for _, cell in pairs(assert(json.decode(helper.read(path)))) do
+      local function edges(list)
+        local parts = {}
+        for i, e in ipairs(list) do parts[i] = ("('%s', %d)"):format(e[1], e[2]) end
+        return "[" .. table.concat(parts, ", ") .. "]"
+      end
+      local g = assert(genotype.parse(("Genotype(normal=%s, normal_concat=[%s], reduce=%s, reduce_concat=[%s])"):format(edges(cell.normal),
+        table.concat(cell.normal_concat, ","), edges(cell.reduce), table.concat(cell.reduce_concat, ","))))
+      assert.same(g, genotype.parse(genotype.text(g)))
+      n = n + 1
+    end
+    assert.equal(10, n)
+  end)
+end)
