@@ -96,8 +96,8 @@ local function clauses_of(spec)
 end
 
 --- define { name =, choices = a table of declared decisions or function(builder) ... end, build = function(net, arch) ... end, forbid = { ... },
--- only = { ... }, require = fn, input = shape, cells = { name = { nodes =, ops =, edge = fn } } }.
--- Without choices, build is run once with a recorder that collects what it decides. `cells` says which recorded decisions form an edge_dag.
+-- only = { ... }, require = fn, input = shape, cells = { name = { nodes =, ops =, edge = fn } or { kind = "cell", nodes =, ops = } } }.
+-- Without choices, build is run once with a recorder that collects what it decides. `cells` says which recorded decisions form an edge_dag or a cell.
 function space.define(spec)
   util.check_options("space.define", spec, OPTIONS, 2)
   local self, builder = new(spec), declare.builder(spec.name or "space")
@@ -110,7 +110,7 @@ function space.define(spec)
     table.insert(self.stated, { kind = each[1], arguments = table.pack(table.unpack(each, 2)) })
   end
   finish(self, builder)
-  for _, name in ipairs(util.sorted_keys(spec.cells or {})) do self.cells[name] = cells.describe(self, spec.cells[name]) end
+  for _, name in ipairs(util.sorted_keys(spec.cells or {})) do self.cells[name] = cells.describe(self, name, spec.cells[name]) end
   return self
 end
 

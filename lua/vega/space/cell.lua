@@ -330,12 +330,15 @@ end)
 -- decisions node1.inputs (numbers: 1..inputs, then the nodes), node1.op1, node1.op2, ...
 declare.constructors.cell = macro("cell", check_cell)
 
---- Says of decisions that exist that they are an edge_dag: options as there, with edge(from, to) their names.
-function cells.describe(space, options)
-  local self = new_edge_dag(check_edge_dag(options), "")
-  for _, name in ipairs(self:members()) do
-    local d = space.by_name[name]
-    if not d or not d.domain then fail("space '%s': cells: '%s' is no decision", space.name, name) end
+--- Says of decisions that exist that they are an edge_dag: options as there, with edge(from, to) their names; or, with kind = "cell", that they are
+-- the cell of this name, as net:cell_node(name .. ".node1", ...) states them.
+function cells.describe(space, name, options)
+  local plain = {}
+  for key, value in pairs(options) do if key ~= "kind" then plain[key] = value end end
+  local self = options.kind == "cell" and new_cell(check_cell(plain), name .. ".") or new_edge_dag(check_edge_dag(plain), "")
+  for _, member in ipairs(self:members()) do
+    local d = space.by_name[member]
+    if not d or not d.domain then fail("space '%s': cells: '%s' is no decision", space.name, member) end
   end
   return self
 end

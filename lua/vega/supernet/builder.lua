@@ -3,6 +3,7 @@
 --    net:width / net:kernel        weights of the largest size, of which an architecture uses a part
 --    net:depth(name, list, x, f)   f(x, i) for i = 1 to the largest; the architecture's depth says whose output goes on
 --    net:subset(name, { { label, node }, ... }, k)     k nodes, each chosen among the candidates
+--    net:cell_node(name, states, ops, k)   every op on every state, built once; each of the k terms chooses its state, then its op
 -- A candidate that returns false is nothing: net:sum leaves it out.
 local core = require "vega.core"
 local elastic = require "vega.supernet.elastic"
@@ -91,6 +92,26 @@ function Builder:subset(name, candidates, k)
   end
   for j = 1, k do chosen[j] = join(self, ("%s[%d]"):format(name, j), nodes, function(arch) return place[arch[name][j]] end) end
   return chosen
+end
+
+-- The i-th of k ascending picks from n states is one of the states i to n - k + i.
+function Builder:cell_node(name, states, ops, k)
+  local cell = recorder.cell_node(name, states, ops, k)
+  local place, spare, edges, terms, some_nothing = declare(self, name, cell.labels), #cell.states - cell.k, {}, {}, false
+  for j, state in ipairs(cell.states) do
+    edges[j] = {}
+    for o, label in ipairs(cell.labels) do
+      edges[j][o] = cell.meaning[label](self, state[1], state[2]) or false
+      some_nothing = some_nothing or not edges[j][o]
+    end
+  end
+  for i, op in ipairs(cell.op) do
+    local function read_op(arch) return place[arch[op]] end
+    local nodes = {}
+    for j = i, spare + i do nodes[#nodes + 1] = join(self, op, edges[j], read_op) end
+    terms[i] = join(self, ("%s[%d]"):format(cell.inputs, i), nodes, function(arch) return arch[cell.inputs][i] - i end)
+  end
+  return self:sum(terms, some_nothing and recorder.like_cell_node(self, cell) or nil)
 end
 
 function Builder:width(name, list)
