@@ -5,73 +5,26 @@
 --     local small = darts.new { cells = 3, reductions = { 2 }, channels = 8, nodes = 2, ops = { "skip_connect", "sep_conv_3x3" } }
 --     local final = darts.new { network = "evaluation", cells = 20, channels = 36 }
 --     print(darts.text(darts:random(rng)))                                     -- Genotype(normal=[('sep_conv_3x3', 0), ...
+local darts_cells = require "vega.nn.darts"
+local genotype = require "vega.genotype"
 local space = require "vega.space"
 local util = require "vega.util"
-
--- Operations --------------------------------------------------------------------------------------------------------------------------
-
--- The layers of one network: `search` leaves batch norms in cells without weight and bias, and puts one behind each pooling.
-local function layers(search)
-  local norm, layer = { affine = not search }, {}
-
-  function layer.relu_conv_bn(net, x, channels) return net:batch_norm(net:conv(net:relu(x), channels), norm) end
-
-  -- Half the resolution: two 1x1 convolutions of stride 2, one a pixel further down and right. Odd sizes get a line of zeros at their ends.
-  function layer.factorized_reduce(net, x, channels)
-    local y = net:relu(x)
-    local shape = net:shape(y)
-    local height, width = shape[2] + shape[2] % 2, shape[3] + shape[3] % 2
-    if height > shape[2] or width > shape[3] then y = net:op("pad", y, { bottom = height - shape[2], right = width - shape[3] }) end
-    local shifted = net:op("slice", net:op("slice", y, { axis = 2, begin = 2, ["end"] = height }), { axis = 3, begin = 2, ["end"] = width })
-    local half = channels // 2
-    return net:batch_norm(net:concat { net:conv(y, half, { stride = 2 }), net:conv(shifted, channels - half, { stride = 2 }) }, norm)
-  end
-
-  -- Depthwise and 1x1, without anything between them.
-  local function separated(net, x, kernel, stride, dil)
-    local y = net:depthwise(net:relu(x), { kernel = kernel, stride = stride, dil = dil })
-    return net:batch_norm(net:conv(y, net:channels(x)), norm)
-  end
-  local function pooled(net, y) return search and net:batch_norm(y, norm) or y end
-
-  function layer.none() return false end
-  function layer.max_pool_3x3(net, x, stride) return pooled(net, net:max_pool(x, { kernel = 3, stride = stride, pad = 1 })) end
-  function layer.avg_pool_3x3(net, x, stride) return pooled(net, net:avg_pool(x, { kernel = 3, stride = stride, pad = 1 })) end
-  function layer.skip_connect(net, x, stride) return stride == 1 and x or layer.factorized_reduce(net, x, net:channels(x)) end
-  for _, k in ipairs { 3, 5 } do
-    layer[("sep_conv_%dx%d"):format(k, k)] = function(net, x, stride) return separated(net, separated(net, x, k, stride), k, 1) end
-    layer[("dil_conv_%dx%d"):format(k, k)] = function(net, x, stride) return separated(net, x, k, stride, 2) end
-  end
-  return layer
-end
 
 local ALL = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5" }
 
 -- The network -------------------------------------------------------------------------------------------------------------------------
 
-local function cell(net, layer, candidates, o)
-  local preprocess = o.after_reduction and layer.factorized_reduce or layer.relu_conv_bn
-  local s0, s1 = preprocess(net, o.s0, o.channels), layer.relu_conv_bn(net, o.s1, o.channels)
-  local stride = o.kind == "reduce" and 2 or 1
-  local states, nodes = { { s0, stride }, { s1, stride } }, {}
-  for i = 1, o.nodes do
-    nodes[i] = net:cell_node(("%s.node%d"):format(o.kind, i), states, candidates)
-    states[#states + 1] = nodes[i]
-  end
-  return net:concat(nodes)
-end
-
 local function builder(p, reduces, candidates, layer)
   return function(net)
-    local s0 = net:conv_bn(net:input(), p.stem * p.channels, { kernel = 3 })
-    local s1, channels, after_reduction = s0, p.channels, false
-    for i = 1, p.cells do
-      if reduces[i] then channels = 2 * channels end
-      s0, s1 = s1, cell(net, layer, candidates, { kind = reduces[i] and "reduce" or "normal", s0 = s0, s1 = s1, channels = channels,
-        nodes = p.nodes, after_reduction = after_reduction })
-      after_reduction = reduces[i]
-    end
-    return net:linear(net:global_avg_pool(s1), net.classes)
+    local o = { n = p.cells, reduces = reduces, channels = p.channels, stem = p.stem }
+    return darts_cells.network(net, layer, o, function(kind, s0, s1, stride)
+      local states, nodes = { { s0, stride }, { s1, stride } }, {}
+      for i = 1, p.nodes do
+        nodes[i] = net:cell_node(("%s.node%d"):format(kind, i), states, candidates)
+        states[#states + 1] = nodes[i]
+      end
+      return nodes
+    end)
   end
 end
 
@@ -92,7 +45,7 @@ end
 -- The set of the cells that reduce: those at a third and two thirds, or the ones given; and the kinds of cells that there are then.
 local function find_reductions(given, cells)
   local reduces, n = {}, 0
-  given = given or { cells // 3 + 1, 2 * cells // 3 + 1 }
+  given = given or darts_cells.reductions(cells)
   if type(given) ~= "table" then error("darts.new: reductions: a list of numbers of cells expected, got " .. type(given), 3) end
   for _, i in ipairs(given) do
     if math.type(i) ~= "integer" or i < 1 or i > cells then
@@ -105,23 +58,24 @@ end
 
 -- Text --------------------------------------------------------------------------------------------------------------------------------
 
---- The genotype as the public projects print it. Inputs count from 0 there; inside a node the pairs stand in the order of their inputs.
-local function text(self, arch)
-  local parts = {}
+-- The cells of an architecture; a kind that the network has not is left out. Inside a node the edges stand in the order of their inputs.
+local function cells_of(self, arch)
+  local g = {}
   for _, kind in ipairs(self.kinds) do
-    local pairs_of = {}
+    local edges, outputs = {}, {}
     for i = 1, self.nodes do
       local node = ("%s.node%d"):format(kind, i)
+      outputs[i] = i + 1
       for k, input in ipairs(arch[node .. ".inputs"]) do
-        table.insert(pairs_of, ("('%s', %d)"):format(arch[("%s.op%d"):format(node, k)], input - 1))
+        edges[#edges + 1] = { op = arch[("%s.op%d"):format(node, k)], input = input - 1, node = i + 1 }
       end
     end
-    table.insert(parts, ("%s=[%s], %s_concat=range(2, %d)"):format(kind, table.concat(pairs_of, ", "), kind, self.nodes + 2))
+    g[kind], g[kind .. "_concat"] = edges, outputs
   end
-  return ("Genotype(%s)"):format(table.concat(parts, ", "))
+  return g
 end
 
-local function parse_node(arch, node, first, second)
+local function read_node(arch, node, first, second)
   if first.input == second.input then return nil, ("darts: %s reads state %d twice, which this space cannot say"):format(node, first.input) end
   if first.input > second.input then first, second = second, first end
   arch[node .. ".inputs"] = { first.input + 1, second.input + 1 }
@@ -129,19 +83,24 @@ local function parse_node(arch, node, first, second)
   return true
 end
 
---- Reads a genotype. The cells' outputs are all their nodes in this space, so what is said of them is not read.
--- @return arch, or nil, message, "EFORMAT"
-local function parse(self, genotype)
+--- Reads a genotype. The cells' outputs are all their nodes in this space, so what is said of them is not read. @return arch, or nil, message, "EFORMAT"
+local function parse(self, text)
+  local g, why, code = genotype.parse(text)
+  if not g then return nil, why, code end
   local arch = {}
   for _, kind in ipairs(self.kinds) do
-    local body, list = genotype:match(kind .. "%s*=%s*(%b[])"), {}
-    if not body then return nil, ("darts: '%s=[...]' expected in '%s'"):format(kind, genotype), "EFORMAT" end
-    for op, input in body:gmatch "%(%s*['\"]([%w_]+)['\"]%s*,%s*(%d+)%s*%)" do list[#list + 1] = { op = op, input = math.tointeger(input) } end
-    if #list ~= 2 * self.nodes then
-      return nil, ("darts: %d pairs ('op', input) expected in '%s', found %d"):format(2 * self.nodes, kind, #list), "EFORMAT"
+    local of_node = {}
+    for i = 1, self.nodes do of_node[i + 1] = {} end
+    for _, e in ipairs(g[kind] or {}) do
+      if not of_node[e.node] then
+        return nil, ("darts: %s has a node %d, this space's cells have %d nodes"):format(kind, e.node - 1, self.nodes), "EFORMAT"
+      end
+      table.insert(of_node[e.node], e)
     end
     for i = 1, self.nodes do
-      local ok, message = parse_node(arch, ("%s.node%d"):format(kind, i), list[2 * i - 1], list[2 * i])
+      local edges, node = of_node[i + 1], ("%s.node%d"):format(kind, i)
+      if #edges ~= 2 then return nil, ("darts: two edges into %s expected, found %d"):format(node, #edges), "EFORMAT" end
+      local ok, message = read_node(arch, node, edges[1], edges[2])
       if not ok then return nil, message, "EFORMAT" end
     end
   end
@@ -161,14 +120,14 @@ local function new(options)
   local p = util.parameters("darts.new", PARAMETERS, options or {}, 2)
   check_ops(p.ops)
   local reduces, kinds = find_reductions(p.reductions, p.cells)
-  local layer, candidates, cells = layers(p.network == "search"), {}, {}
+  local layer, candidates, cells = darts_cells.layers(p.network == "search"), {}, {}
   for i, op in ipairs(p.ops) do candidates[i] = { op, layer[op] } end
   for _, kind in ipairs(kinds) do cells[kind] = { kind = "cell", nodes = p.nodes, ops = p.ops } end
   local self = space.define { name = "darts", input = { 32, 32, 3 }, cells = cells, build = builder(p, reduces, candidates, layer) }
   local form = { kinds = kinds, nodes = p.nodes, space = self }
   self.new, self.operations = new, ALL
-  function self.text(arch) return text(form, arch) end
-  function self.parse(genotype) return parse(form, genotype) end
+  function self.text(arch) return genotype.text(cells_of(form, arch)) end
+  function self.parse(text) return parse(form, text) end
   return self
 end
 

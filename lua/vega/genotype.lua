@@ -1,11 +1,14 @@
 --- Genotypes of the DARTS family as text: the one line that the public projects print (Liu et al. 2019, arXiv:1806.09055).
 --
---    local g = assert(vega.genotype.parse "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=range(2, 3), reduce=[...], ...)")
+--    local g = assert(vega.genotype.parse "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ...], normal_concat=range(2, 6), reduce=...)")
 --    g.normal[1]          --> { op = "sep_conv_3x3", input = 0, node = 2 }
---    print(vega.genotype.text(g))
+--    print(vega.genotype.text(g), vega.cost.count(vega.genotype.network(g)).params)
 --
--- States are numbered as there: 0 and 1 are the outputs of the two cells before, 2 and on the nodes of the cell. In a flat list of pairs ('op', input)
--- two belong to each node; lists of lists hold a node each; triples ('op', node, input) name their node, which may have none to any number of edges.
+-- States are numbered as there: 0 and 1 are the outputs of the two cells before, 2 and on the nodes of the cell. In a flat list of pairs
+-- ('op', input) two belong to each node; lists of lists hold a node each; triples ('op', node, input) name their node, which may have any number of
+-- edges, or none.
+local darts = require "vega.nn.darts"
+local nn = require "vega.nn"
 local util = require "vega.util"
 
 local genotype = {}
@@ -13,6 +16,7 @@ local genotype = {}
 --- The operations that public genotypes name.
 genotype.OPS = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "dil_conv_3x3", "dil_conv_5x5",
   "conv_7x1_1x7" }
+local KINDS = { "normal", "reduce" }
 local FIELDS = { "normal", "normal_concat", "reduce", "reduce_concat" }
 local FIRST_NODE = 2
 
@@ -25,6 +29,10 @@ local function refuse(self, at, message, ...)
   local before = self.text:sub(1, at - 1)
   local _, line = before:gsub("\n", "")
   error({ genotype = ("genotype: line %d, column %d: %s"):format(line + 1, #before:match "[^\n]*$" + 1, message:format(...)) }, 0)
+end
+
+local function refuse_word(self, at, what, word, known)
+  refuse(self, at, "%s", (util.unknown("genotype", what, word, known):gsub("^genotype: ", "")))
 end
 
 function Reader:skip() self.at = self.text:find("%S", self.at) or #self.text + 1 end
@@ -64,7 +72,7 @@ function Reader:op()
   local at = self.at
   local quoted = self:take "'[^'\n]*'" or self:expect('"[^"\n]*"', "an operation's name in quotes")
   local name = quoted:sub(2, -2)
-  if not util.contains(genotype.OPS, name) then refuse(self, at, "%s", util.unknown("genotype", "operation", name, genotype.OPS):gsub("^genotype: ", "")) end
+  if not util.contains(genotype.OPS, name) then refuse_word(self, at, "operation", name, genotype.OPS) end
   return name
 end
 
@@ -166,20 +174,25 @@ function Reader:genotype()
     self:skip()
     local at = self.at
     local field = self:expect("[%a_]+", "a field's name")
-    if not util.contains(FIELDS, field) then refuse(self, at, "%s", util.unknown("genotype", "field", field, FIELDS):gsub("^genotype: ", "")) end
+    if not util.contains(FIELDS, field) then refuse_word(self, at, "field", field, FIELDS) end
     if g[field] then refuse(self, at, "%s is stated twice", field) end
     self:expect("=", "'='")
     if field:find "_concat$" then g[field], places[field] = self:concat() else g[field] = self:edges(field) end
     return true
   end)
-  for _, field in ipairs(FIELDS) do if not g[field] then refuse(self, self.at, "%s is missing", field) end end
-  for _, name in ipairs { "normal", "reduce" } do check_concat(self, g, name, places[name .. "_concat"]) end
+  for _, kind in ipairs(KINDS) do
+    for _, field in ipairs { kind, kind .. "_concat" } do
+      if not g[field] and (g[kind] or g[kind .. "_concat"] or not next(g)) then refuse(self, self.at, "%s is missing", field) end
+    end
+    if g[kind] then check_concat(self, g, kind, places[kind .. "_concat"]) end
+  end
   self:skip()
   if self.at <= #self.text then refuse(self, self.at, "nothing expected after the genotype, found '%s'", self.text:sub(self.at, self.at + 11)) end
   return g
 end
 
---- Reads a genotype: pairs, triples or lists of nodes, single or double quotes, any spaces and lines, a name and `=` before, commas before the end.
+--- Reads a genotype of both cells, or of one where a network has no other: pairs, triples or lists of nodes, single or double quotes, any spaces and lines,
+-- a name and `=` before, commas before the end.
 -- @return { normal = edges, normal_concat = states, reduce =, reduce_concat = } | nil, message with line and column, "EFORMAT"
 function genotype.parse(text)
   if type(text) ~= "string" then error("genotype.parse: a text expected, got " .. type(text), 2) end
@@ -212,8 +225,55 @@ end
 
 --- The canonical line: pairs where every node has two edges, else triples; range(a, b) where states follow each other.
 function genotype.text(g)
-  return ("Genotype(normal=%s, normal_concat=%s, reduce=%s, reduce_concat=%s)"):format(edges_text(g.normal), concat_text(g.normal_concat),
-    edges_text(g.reduce), concat_text(g.reduce_concat))
+  local parts = {}
+  for _, kind in ipairs(KINDS) do
+    if g[kind] then
+      parts[#parts + 1] = ("%s=%s, %s_concat=%s"):format(kind, edges_text(g[kind]), kind, concat_text(g[kind .. "_concat"]))
+    end
+  end
+  return ("Genotype(%s)"):format(table.concat(parts, ", "))
+end
+
+-- Building ----------------------------------------------------------------------------------------------------------------------------
+
+local FORMS = { cifar = { cells = 20, channels = 36, input = { 32, 32, 3 }, classes = 10 },
+  imagenet = { cells = 14, channels = 48, input = { 224, 224, 3 }, classes = 1000 } }
+local NETWORK = { form = { "cifar", one_of = { "cifar", "imagenet" } }, cells = { 0, min = 0 }, channels = { 0, min = 0 }, classes = { 0, min = 0 },
+  input = {} }
+
+-- A cell's outputs; a node that nothing enters is zeros.
+local function make_cell(net, layer, g, kind, s0, s1, stride)
+  if not g[kind] then error(("genotype.network: the network has %s cells, the genotype has none"):format(kind), 0) end
+  local states, last = { [0] = s0, s1 }, FIRST_NODE - 1
+  for _, e in ipairs(g[kind]) do last = math.max(last, e.node) end
+  for node = FIRST_NODE, last do
+    local terms = {}
+    for _, e in ipairs(g[kind]) do
+      if e.node == node then terms[#terms + 1] = layer[e.op](net, states[e.input], e.input < FIRST_NODE and stride or 1) end
+    end
+    local some = false
+    for _, x in ipairs(terms) do some = some or x end
+    states[node] = net:sum(terms, not some and (stride == 1 and s1 or net:max_pool(s1, { kernel = 1, stride = stride })) or nil)
+  end
+  local outputs = {}
+  for i, state in ipairs(g[kind .. "_concat"]) do outputs[i] = states[state] end
+  return outputs
+end
+
+--- The evaluation network of a genotype, without weights: count it, or materialise(seed) and train it. Batch norms have weights and biases; it is
+-- without auxiliary head and drop path.
+-- @param options form = "cifar" (20 cells, 36 channels, 32x32x3, 10 classes) or "imagenet" (14, 48, 224x224x3, 1000); cells, channels, input, classes
+-- @return graph
+function genotype.network(g, options)
+  local p = util.parameters("genotype.network", NETWORK, options or {}, 2)
+  local form, reduces = FORMS[p.form], {}
+  for _, key in ipairs { "cells", "channels", "classes" } do if p[key] == 0 then p[key] = form[key] end end
+  for _, i in ipairs(darts.reductions(p.cells)) do reduces[i] = true end
+  local layer = darts.layers(false)
+  return nn.describe(p.input or form.input, function(net)
+    return darts.network(net, layer, { n = p.cells, reduces = reduces, channels = p.channels, imagenet = p.form == "imagenet" },
+      function(...) return make_cell(net, layer, g, ...) end)
+  end, { classes = p.classes })
 end
 
 return genotype

@@ -99,10 +99,11 @@ describe("space darts", function()
       return what
     end
     assert.match("sep_conv_4x4", message("sep_conv_3x3", "sep_conv_4x4"))
-    assert.match("normal.node1.inputs", message("', 1%)", "', 2)"))
+    assert.match("state 2 cannot enter node 2", message("', 1%)", "', 2)"))
     assert.match("reads state 0 twice", message("', 1%)", "', 0)"))
-    assert.match("8 pairs %('op', input%) expected in 'normal', found 7", message("%('sep_conv_3x3', 0%), ", ""))
-    assert.match("'reduce=%[...%]' expected", message("reduce=", "reduced="))
+    assert.match("normal has 7 pairs, an even number is expected", message("%('sep_conv_3x3', 0%), ", ""))
+    assert.match("normal_concat names state 5", message("%('skip_connect', 0%), %('dil_conv_3x3', 2%)", ""))
+    assert.match("unknown field 'reduced'", message("reduce=", "reduced="))
   end)
 
   it("is known as two cells: encodings, and one form of isomorphic cells", function()

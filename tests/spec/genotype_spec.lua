@@ -2,11 +2,17 @@ local genotype = require "vega.genotype"
 local helper = require "spec.helper"
 local json = require("vega.core").json
 local shared = require "vega.table.shared"
+local vega = require "vega"
 
 local DARTS_V2 = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 1), "
   .. "('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), "
   .. "('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], "
   .. "reduce_concat=range(2, 6))"
+
+-- parameters and multiply-adds without auxiliary head
+local CIFAR = { NASNet = { 3830950, 603452448 }, AmoebaNet = { 3145078, 488931552 } }
+local IMAGENET = { DARTS_V1 = { 4510432, 505864704 }, DARTS_V2 = { 4718752, 529911552 }, PDARTS = { 4944352, 542819328 },
+  PC_DARTS_cifar = { 5270560, 571137408 }, PC_DARTS_image = { 5342464, 581627328 } }
 
 local function small(normal, concat)
   return ("Genotype(normal=%s, normal_concat=%s, reduce=[('skip_connect', 0), ('skip_connect', 1)], reduce_concat=[2])"):format(normal, concat or "[2]")
@@ -57,6 +63,13 @@ describe("genotypes", function()
     assert.error_matches(function() genotype.parse(1) end, "a text expected, got number")
   end)
 
+  it("build networks that train, nodes without an edge included", function()
+    local g = assert(genotype.parse(small("[('sep_conv_3x3', 2, 0), ('max_pool_3x3', 4, 1)]", "range(2, 5)")))
+    local net = genotype.network(g, { cells = 3, channels = 4, input = { 8, 8, 1 }, classes = 3 }):materialise(1)
+    assert.same({ 2, 3 }, net:run(vega.tensor.randn({ 2, 8, 8, 1 }, vega.rng.new(1, "x")), { train = true }):shape())
+    assert.error_matches(function() genotype.network(g, { form = "cifar10" }) end, "must be one of cifar, imagenet")
+  end)
+
   it("never end otherwise, however the text is damaged", function()
     for i = 1, #DARTS_V2 do
       assert.is_nil((genotype.parse(DARTS_V2:sub(1, i - 1))))
@@ -67,11 +80,11 @@ describe("genotypes", function()
     end
   end)
 
-  it("published are read and written", function()
+  it("published build their evaluation networks, to the integer", function()
     local path = shared "genotypes/darts_family.json"
     if not path then return pending "no shared data" end
     local n = 0
-    for _, cell in pairs(assert(json.decode(helper.read(path)))) do
+    for name, cell in pairs(assert(json.decode(helper.read(path)))) do
       local function edges(list)
         local parts = {}
         for i, e in ipairs(list) do parts[i] = ("('%s', %d)"):format(e[1], e[2]) end
@@ -80,6 +93,12 @@ describe("genotypes", function()
       local g = assert(genotype.parse(("Genotype(normal=%s, normal_concat=[%s], reduce=%s, reduce_concat=[%s])"):format(edges(cell.normal),
         table.concat(cell.normal_concat, ","), edges(cell.reduce), table.concat(cell.reduce_concat, ","))))
       assert.same(g, genotype.parse(genotype.text(g)))
+      local counts, want = vega.cost.count(genotype.network(g)), CIFAR[name] or { cell.cifar10_C36_L20_params_no_aux, cell.cifar10_C36_L20_macs }
+      assert.same(want, { counts.params, counts.macs }, name)
+      if IMAGENET[name] then
+        counts = vega.cost.count(genotype.network(g, { form = "imagenet" }))
+        assert.same(IMAGENET[name], { counts.params, counts.macs }, name)
+      end
       n = n + 1
     end
     assert.equal(10, n)
