@@ -134,6 +134,22 @@ const double *vgl_optslots(lua_State *L, int arg, const vg_graph *g) {
   return slots;
 }
 
+const double *vgl_checksettings(lua_State *L, int arg, const vg_graph *g, int *n, const char *who) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  *n = (int)lua_rawlen(L, arg);
+  size_t one = (size_t)g->n_slots;
+  double *all = lua_newuserdatauv(L, ((size_t)*n * one + 1) * sizeof *all, 0);
+  for (int k = 0; k < *n; k++) {
+    int top = lua_gettop(L);
+    lua_rawgeti(L, arg, k + 1);
+    const double *slots = vgl_optslots(L, top + 1, g);
+    if (slots) memcpy(all + (size_t)k * one, slots, one * sizeof *all);
+    else vgl_error(L, "%s: setting %d is missing", who, k + 1);
+    lua_settop(L, top);
+  }
+  return all;
+}
+
 static int l_extract(lua_State *L) {                      /* graph:extract(slots) -> the stand-alone graph of these slots */
   vg_graph *g = vgl_checkgraph(L, 1);
   const double *slots = vgl_optslots(L, 2, g);

@@ -116,31 +116,13 @@ static int l_new(lua_State *L) {                          /* new(graph, options)
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
-/* The list of settings at `arg` as the paths of a step, in a buffer that stays on the stack. */
-static vg_paths read_paths(lua_State *L, int arg, const vg_graph *g) {
-  luaL_checktype(L, arg, LUA_TTABLE);
-  vg_paths paths = { .n = (int)lua_rawlen(L, arg) };
-  size_t one = (size_t)g->n_slots;
-  double *all = lua_newuserdatauv(L, ((size_t)paths.n * one + 1) * sizeof *all, 0);
-  for (int k = 0; k < paths.n; k++) {
-    int top = lua_gettop(L);
-    lua_rawgeti(L, arg, k + 1);
-    const double *slots = vgl_optslots(L, top + 1, g);
-    if (slots) memcpy(all + (size_t)k * one, slots, one * sizeof *all);
-    else vgl_error(L, "step: setting %d is missing", k + 1);
-    lua_settop(L, top);
-  }
-  paths.slots = all;
-  return paths;
-}
-
 /* trainer:step(x, y, settings?) -> loss, lr, gradient norm | nil, message, code. settings: a list of lists of slots, one a path. */
 static int l_step(lua_State *L) {
   vg_trainer *t = check_trainer(L, 1);
   vg_tensor *x = vgl_checktensor(L, 2), *y = vgl_checktensor(L, 3);
   double loss;
   vg_paths paths = { .n = 1 };
-  if (!lua_isnoneornil(L, 4)) paths = read_paths(L, 4, t->g);
+  if (!lua_isnoneornil(L, 4)) paths.slots = vgl_checksettings(L, 4, t->g, &paths.n, "step");
   vg_status s = vg_trainer_step(&loss, t, x, y, &paths);
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushnumber(L, loss);

@@ -43,6 +43,7 @@ int luaopen_vega_core_rng(lua_State *L);
 int luaopen_vega_core_op(lua_State *L);
 int luaopen_vega_core_tape(lua_State *L);
 int luaopen_vega_core_graph(lua_State *L);
+int luaopen_vega_core_population(lua_State *L);
 int luaopen_vega_core_data(lua_State *L);
 int luaopen_vega_core_train(lua_State *L);
 int luaopen_vega_core_cost(lua_State *L);

@@ -17,5 +17,7 @@ void vg__graph_active(int *begin, int *end, const vg_node *d, const double *slot
 VG_CHECKED vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots);
 /* The arguments of an operator under `slots`. */
 void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slots);
+/* Whether a run takes this batch: VG_ESHAPE. */
+VG_CHECKED vg_status vg__graph_check_input(const vg_graph *g, const vg_tensor *x);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct run {
   int *last_use;            /* [n] */
 } run;
 
-static vg_status check_input(const vg_graph *g, const vg_tensor *x) {
+vg_status vg__graph_check_input(const vg_graph *g, const vg_tensor *x) {
   vg_shape want = g->nodes[0].shape;
   char a[VG_SHAPE_TEXT], b[VG_SHAPE_TEXT];
   if (g->output < 0) return vg_fail(VG_EARG, "graph: no output set");
@@ -104,7 +104,7 @@ static vg_status run_node(run *r, int i) {
 vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_opts *opts) {
   vg_status status;
   run r = { .g = g };
-  VG_TRY(check_input(g, x));
+  VG_TRY(vg__graph_check_input(g, x));
   if (opts) r.opts = *opts;
   if (!r.opts.slots) r.opts.slots = g->slot;
   VG_GOTO(vg_alloc_zero((void **)&r.value, (size_t)g->n * sizeof *r.value));

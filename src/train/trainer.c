@@ -141,17 +141,39 @@ static vg_status check_scores(const vg_tensor *logits, const vg_tensor *y) {
   return VG_OK;
 }
 
-vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y, const double *slots) {
-  vg_tensor *out = NULL, *logits = NULL;
-  vg_status status;
-  if (vg_interrupted) return vg_fail(VG_EINTR, "evaluate: interrupted");
-  VG_GOTO(vg_graph_run(&out, g, x, &(vg_run_opts){ .slots = slots }));
-  VG_GOTO(vg_tensor_cast(&logits, out, VG_F32));
-  VG_GOTO(check_scores(logits, y));
-  int64_t k = logits->shape.dim[1];
-  for (int64_t i = 0; i < y->shape.dim[0]; i++) score_row(score, vg_f32(logits) + i * k, k, vg_i32(y)[i]);
-done:
-  vg_tensor_release(out);
+static vg_status score_output(vg_score *score, const vg_tensor *out, const vg_tensor *y) {
+  vg_score batch = { 0 };
+  vg_tensor *logits;
+  VG_TRY(vg_tensor_cast(&logits, out, VG_F32));
+  vg_status status = check_scores(logits, y);
+  int64_t k = status == VG_OK ? logits->shape.dim[1] : 0;
+  for (int64_t i = 0; status == VG_OK && i < y->shape.dim[0]; i++) score_row(&batch, vg_f32(logits) + i * k, k, vg_i32(y)[i]);
   vg_tensor_release(logits);
+  score->n += batch.n;
+  score->correct += batch.correct;
+  score->loss_sum += batch.loss_sum;               /* batch by batch, so that who adds batches up elsewhere gets the same bits */
   return status;
+}
+
+vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y, const double *slots) {
+  vg_tensor *out;
+  if (vg_interrupted) return vg_fail(VG_EINTR, "evaluate: interrupted");
+  VG_TRY(vg_graph_run(&out, g, x, &(vg_run_opts){ .slots = slots }));
+  vg_status status = score_output(score, out, y);
+  vg_tensor_release(out);
+  return status;
+}
+
+typedef struct scoring {
+  vg_score *scores;
+  const vg_tensor *y;
+} scoring;
+
+static vg_status score_network(void *to, int network, const vg_tensor *output) {
+  const scoring *s = to;
+  return score_output(&s->scores[network], output, s->y);
+}
+
+vg_status vg_score_population(vg_score *scores, vg_population *p, vg_tensor *x, const vg_tensor *y) {
+  return vg_population_run(p, x, score_network, &(scoring){ scores, y });
 }

@@ -3,6 +3,7 @@
 #ifndef VG_TRAIN_TRAINER_H
 #define VG_TRAIN_TRAINER_H
 
+#include "graph/population.h"
 #include "train/optim.h"
 #include "train/schedule.h"
 
@@ -52,5 +53,7 @@ typedef struct vg_score {
 } vg_score;
 /* Adds a batch to *score, in inference mode; y is i32 [N]; slots as in vg_run_opts. Equal logits: the lower class counts. */
 VG_CHECKED vg_status vg_score_add(vg_score *score, vg_graph *g, vg_tensor *x, const vg_tensor *y, const double *slots);
+/* The same for each network of a population: scores [vg_population_n_networks]. On failure some have got the batch. */
+VG_CHECKED vg_status vg_score_population(vg_score *scores, vg_population *p, vg_tensor *x, const vg_tensor *y);
 
 #endif

@@ -1,0 +1,41 @@
+/* Many paths of a supernet on one batch, in evaluation mode, each value that several of them have in common computed once.
+ *
+ * The paths are taken in an order in which those with equal beginnings are neighbours, so that what is kept at one time is about the
+ * activations of one path ("memos"); a memo goes when its last reader has run. When more than `memory` is kept, the oldest memos go that the
+ * path at work does not read, and are computed again when a later one does. Outputs are those of vg_graph_run, to the bit. */
+#ifndef VG_GRAPH_POPULATION_H
+#define VG_GRAPH_POPULATION_H
+
+#include "graph/graph.h"
+
+typedef struct vg_population vg_population;
+
+typedef struct vg_population_opts {
+  size_t memory;               /* bytes of activations kept, beyond those that one path needs at a time; 0: no bound */
+} vg_population_opts;
+
+/* slots [n][g->n_slots] is copied; `g` outlives the population, and its parameters and statistics do not change meanwhile. opts NULL: zeros.
+ * VG_EARG: no paths, or one that the slots do not settle. */
+VG_CHECKED vg_status vg_population_new(vg_population **out, vg_graph *g, const double *slots, int n, const vg_population_opts *opts);
+void vg_population_free(vg_population *p);       /* NULL is fine */
+
+/* Paths that compute the same are one network: these are numbered from 0. */
+int vg_population_n_networks(const vg_population *p);
+int vg_population_n_paths(const vg_population *p);
+int vg_population_network_of(const vg_population *p, int path);
+
+/* Gets each network's output, [N, ...], borrowed until it returns. */
+typedef vg_status (*vg_population_reader)(void *to, int network, const vg_tensor *output);
+/* Calls `read` once a network, in any order, with its output for the batch x [N, ...input]. VG_EINTR when interrupted; what `read` fails with. */
+VG_CHECKED vg_status vg_population_run(vg_population *p, vg_tensor *x, vg_population_reader read, void *to);
+
+typedef struct vg_population_counts {
+  int64_t distinct;            /* operators and additions that a run without bound computes */
+  int64_t alone;               /* the same, were each path run by itself */
+  int64_t computed;            /* in the last run */
+  size_t peak_bytes;           /* activations at one time in the last run, without the input */
+  size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights */
+} vg_population_counts;
+vg_population_counts vg_population_count(const vg_population *p);
+
+#endif

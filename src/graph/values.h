@@ -1,0 +1,45 @@
+/* The distinct values of a supernet's nodes over many settings of its slots ("paths").
+ *
+ * A value is what a node computes in one setting; two are the same when operator, arguments and the values that go in are the same, and then
+ * they have one number. So paths share whatever they have in common, wherever in the graph: an equal beginning, and also what is equal behind
+ * a choice that passed its input on, under two names. A choice and a sum of one term have no value of their own, a longer sum is a chain of
+ * additions in the order of a run. Numbers are handed out inputs first: those of a value are smaller than its own. */
+#ifndef VG_GRAPH_VALUES_H
+#define VG_GRAPH_VALUES_H
+
+#include "graph/node.h"
+
+typedef enum vg__value_kind { VG__VALUE_INPUT, VG__VALUE_STORED, VG__VALUE_OP, VG__VALUE_ADD, VG__VALUE_ZEROS, VG__VALUE_PREFIX } vg__value_kind;
+
+typedef struct vg__value {
+  vg__value_kind kind;
+  int node, path;           /* the node that first had it, and in which path: they say operator, arguments, parameter */
+  int n_in, first_in;       /* its inputs are in[first_in .. first_in + n_in - 1] of the list below, -1 = absent */
+  bool varies;              /* it depends on the network's input; the others are functions of parameters alone */
+  uint64_t hash;
+} vg__value;
+
+typedef struct vg__values {
+  const vg_graph *g;        /* borrowed */
+  const double *slots;      /* [n_paths][g->n_slots], borrowed */
+  int n_paths;
+  vg__value *value;         /* [n]; number 0 is the network's input */
+  int n, room;
+  int *in;
+  int n_in, in_room;
+  int *by_hash;             /* table of 2 * room places: 0 = empty, else a value + 1 */
+  int *network;             /* [n_paths] which of the distinct networks a path is: paths with one output value are one */
+  int n_networks;
+  int *output;              /* [n_networks] the value */
+  int *order;               /* [n_networks] the networks sorted so that those with equal beginnings are neighbours */
+} vg__values;
+
+/* VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit, also after a failure. */
+VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths);
+void vg__values_deinit(vg__values *s);
+
+static inline const int *vg__value_in(const vg__values *s, int v) { return s->in + s->value[v].first_in; }
+/* The arguments of an operator's value. */
+void vg__value_args(double arg[VG_MAX_ARGS], const vg__values *s, int v);
+
+#endif
