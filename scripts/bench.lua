@@ -10,7 +10,8 @@
 --
 -- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
 -- program torch_nas.py ($VEGA_SHARED/peers, run by $VEGA_PEER_PYTHON) and ends with one JSON line; ratios above 1 are in our favour.
--- `floor` is arithmetic at the measured peak plus five passes over the convolutions' outputs at the measured copy bandwidth.
+-- `floor` is arithmetic at the measured peak plus five passes (ten for the two steps of
+-- differentiable search) over the convolutions' outputs at the measured copy bandwidth.
 local vega = require "vega"
 local core = require "vega.core"
 local here = arg[0]:match "^(.*)/[^/]*$" or "."
@@ -38,7 +39,7 @@ local function options()
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
     o[key] = math.type(DEFAULTS[key]) == "integer" and (math.tointeger(arg[i + 1]) or fail("%s wants an integer", arg[i])) or arg[i + 1]
   end
-  if not workloads[o.workload] then fail("unknown workload '%s'; known are fair, mbv2, resnet20", o.workload) end
+  if not workloads[o.workload] then fail("unknown workload '%s'; known are darts, fair, mbv2, pcdarts, resnet20", o.workload) end
   if o.precision ~= "f32" and o.precision ~= "bf16" then fail("precision is f32 or bf16, got %s", o.precision) end
   return o
 end
@@ -67,16 +68,28 @@ local function trainer(model)
   return core.train.new(model, { optimiser = "sgd", lr = 0.025, momentum = 0.9, weight_decay = 3e-4, decay_norms = true, clip = 5, total_steps = 1000000 })
 end
 
+-- One step of a workload: of the weights, and of a differentiable search one of the architecture before it.
+local function stepper(work)
+  local fit, arch = trainer(work.graph), nil
+  if work.searches then
+    arch = core.train.new(work.graph, { group = "arch", optimiser = "adam", lr = 3e-4, beta1 = 0.5, weight_decay = 1e-3, total_steps = 1000000 })
+  end
+  return function(x, y, paths)
+    if arch then assert(arch:step(x, y)) end
+    return assert(fit:step(x, y, paths))
+  end
+end
+
 local function time_steps(o)
   vega.threads(o.threads)
   local work = workloads[o.workload](INPUT, CLASSES)
   local model, paths = work.graph:precision(o.precision), work.paths or function() end
   local x, y = batch_of(o.batch)
-  local fit, times = trainer(model), {}
-  assert(fit:step(x, y, paths(1)))
+  local step, times = stepper(work), {}
+  step(x, y, paths(1))
   for i = 1, o.steps do
     local start = sys.clock()
-    assert(fit:step(x, y, paths(i + 1)))
+    step(x, y, paths(i + 1))
     times[i] = sys.clock() - start
   end
   return { workload = o.workload, batch = o.batch, threads = o.threads, precision = o.precision, params = model:n_params(),
@@ -85,13 +98,13 @@ end
 
 local function floor_of(o)
   vega.threads(o.threads)
-  local peak, macs, acts = vega.cost.peak(o.precision), 0, 0
-  for _, network in ipairs(workloads[o.workload](INPUT, CLASSES).networks()) do
+  local peak, macs, acts, work = vega.cost.peak(o.precision), 0, 0, workloads[o.workload](INPUT, CLASSES)
+  for _, network in ipairs(work.networks()) do
     local counts = vega.cost.count(network)
     macs, acts = macs + counts.macs, acts + counts.acts - CLASSES
   end
   local bytes = (o.precision == "f32" and 4 or 2) * o.batch * acts
-  local arithmetic, traffic = 2 * 3 * macs * o.batch / peak.flops, 5 * bytes / peak.copy_bytes
+  local arithmetic, traffic = 2 * (work.searches and 5 or 3) * macs * o.batch / peak.flops, (work.searches and 10 or 5) * bytes / peak.copy_bytes
   return { workload = o.workload, precision = o.precision, gflops = peak.flops / 1e9, copy_gb_s = peak.copy_bytes / 1e9,
     arithmetic_s = arithmetic, traffic_s = traffic, floor_s = arithmetic + traffic }
 end
@@ -124,9 +137,18 @@ local function compare(o)
     ratio_low = math.min(table.unpack(ratios)), ratio_high = math.max(table.unpack(ratios)), floor_s = floor.floor_s, of_floor = median(ours) / floor.floor_s }
 end
 
---- The peer's ResNet-20 with our weights and input must give our loss; the weights travel as .npz.
+-- What a trainer step says of loss and gradient, without moving anything: the rate is next to nothing.
+local function look(model, group, x, y)
+  local loss, _, norm = assert(core.train.new(model, { group = group, lr = 1e-30, total_steps = 1 }):step(x, y))
+  return loss, norm
+end
+
+--- The peer's network with our weights and input must give our loss (and the norms of its gradients); the weights travel as .npz.
 local function agree(o)
-  local model = workloads.resnet20(INPUT, CLASSES).graph
+  vega.threads(o.threads)
+  local work = workloads[o.workload](INPUT, CLASSES)
+  if work.paths then fail("agree takes resnet20, darts and pcdarts") end
+  local model = work.graph
   local x, y = batch_of(8)
   local bundle = { input = x, labels = y }
   for name, tensor in pairs(model:params()) do bundle[name] = tensor end
@@ -134,10 +156,17 @@ local function agree(o)
   os.remove(path)
   path = path .. ".npz"
   assert(core.io.save(path, bundle))
-  local theirs = run_json { peer_command(o)[1], here .. "/peer_loss.py", peer_command(o)[2], path }
+  local command = peer_command(o)
+  local theirs = run_json { command[1], here .. "/peer_loss.py", command[2], o.workload, path }
   os.remove(path)
-  local loss = assert(trainer(model):step(x, y))
-  return { ours = loss, peer = theirs.loss, difference = math.abs(loss - theirs.loss), agree = math.abs(loss - theirs.loss) < 1e-4 }
+  local loss, norm = look(model, "weights", x, y)
+  local result = { workload = o.workload, ours = loss, peer = theirs.loss, difference = math.abs(loss - theirs.loss), agree = math.abs(loss - theirs.loss) < 1e-4,
+    grad_norm = norm, peer_grad_norm = theirs.grad_norm }
+  if work.searches then
+    local _, arch_norm = look(model, "arch", x, y)
+    result.arch_norm, result.peer_arch_norm = arch_norm, theirs.arch_norm
+  end
+  return result
 end
 
 local function startup()

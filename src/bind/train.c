@@ -17,8 +17,9 @@ static vg_trainer *check_trainer(lua_State *L, int arg) {
 /* --- options ---------------------------------------------------------------------------------------------------------------------- */
 
 static const char *const KEYS[] = { "optimiser", "momentum", "nesterov", "beta1", "beta2", "eps", "weight_decay", "decay_norms", "schedule", "lr",
-                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", NULL };
+                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", "group", NULL };
 static const char *const OPTIMISERS[] = { "sgd", "adam", "adamw", NULL };
+static const char *const GROUPS[] = { "weights", "arch", NULL };
 static const char *const SCHEDULES[] = { "constant", "step", "cosine", NULL };
 
 static double number(lua_State *L, const char *key, double def) {
@@ -85,6 +86,7 @@ static vg_trainer_opts read_options(lua_State *L) {
   o.optim.eps = number(L, "eps", o.optim.eps);
   o.optim.weight_decay = number(L, "weight_decay", 0);
   o.optim.decay_norms = boolean(L, "decay_norms");
+  o.group = (vg_group)word(L, "group", GROUPS);
   o.schedule.kind = (vg_schedule_kind)word(L, "schedule", SCHEDULES);
   o.schedule.lr = number(L, "lr", 0.1);
   o.schedule.warmup = integer(L, "warmup", 0);

@@ -57,6 +57,7 @@ static vg_status bring(int *id, extract *e, int i) {
   if (root->kind == VG_NODE_PARAM) VG_TRY(vg_graph_param(id, e->new, name, &e->weight[i]->shape, VG_INIT_ZEROS, root->fan, root->decays));
   else VG_TRY(vg_graph_buffer(id, e->new, name, &e->weight[i]->shape, root->fill));
   e->new->nodes[*id].init = root->init;
+  e->new->nodes[*id].group = root->group;
   e->source[*id] = i;
   e->map[i] = *id;
   return VG_OK;

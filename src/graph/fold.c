@@ -66,7 +66,10 @@ static void find_norms(fold *f) {
 static vg_status bring(int *id, fold *f, int old) {
   const vg_node *d = &f->old->nodes[old];
   if (f->map[old] < 0) {
-    if (d->kind == VG_NODE_PARAM) VG_TRY(vg_graph_param(&f->map[old], f->new, d->name, &d->shape, VG_INIT_ZEROS, 1, d->decays));
+    if (d->kind == VG_NODE_PARAM) {
+      VG_TRY(vg_graph_param(&f->map[old], f->new, d->name, &d->shape, VG_INIT_ZEROS, 1, d->decays));
+      VG_TRY(vg_graph_set_group(f->new, f->map[old], d->group));
+    }
     else VG_TRY(vg_graph_buffer(&f->map[old], f->new, d->name, &d->shape, 0));
     f->source[f->map[old]] = old;
   }

@@ -99,6 +99,22 @@ vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape 
   return VG_OK;
 }
 
+vg_status vg_graph_set_group(vg_graph *g, int id, vg_group group) {
+  if (id < 0 || id >= g->n || g->nodes[id].kind != VG_NODE_PARAM) return vg_fail(VG_EARG, "graph: only a parameter belongs to a group");
+  g->nodes[id].group = group;
+  return VG_OK;
+}
+
+void vg_graph_want_group(vg_graph *g, vg_group group) {
+  for (int i = 0; i < g->n; i++)
+    if (g->nodes[i].kind == VG_NODE_PARAM && g->nodes[i].tensor) g->nodes[i].tensor->wants_grad = g->nodes[i].group == group;
+}
+
+void vg_graph_want_all(vg_graph *g) {
+  for (int i = 0; i < g->n; i++)
+    if (g->nodes[i].kind == VG_NODE_PARAM && g->nodes[i].tensor) g->nodes[i].tensor->wants_grad = true;
+}
+
 vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape *shape, double fill) {
   vg_node *d;
   VG_TRY(vg_shape_check(shape));
@@ -228,7 +244,7 @@ vg_status vg_graph_prepare_training(vg_graph *g) {
 }
 
 /* Weights are read in bf16; vectors (norms, biases) stay f32, as the operators want them. */
-static bool has_shadow(const vg_node *d) { return d->kind == VG_NODE_PARAM && d->shape.rank >= 2; }
+static bool has_shadow(const vg_node *d) { return d->kind == VG_NODE_PARAM && d->shape.rank >= 2 && d->group == VG_WEIGHTS; }
 
 vg_status vg_graph_set_precision(vg_graph *g, vg_dtype precision) {
   if (precision != VG_F32 && precision != VG_BF16) return vg_fail(VG_EARG, "graph: precision is f32 or bf16, got %s", vg_dtype_name(precision));

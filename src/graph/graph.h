@@ -33,6 +33,9 @@ typedef enum vg_init {
   VG_INIT_UNIFORM           /* +- 1 / sqrt(fan): PyTorch's default of linear layers and biases */
 } vg_init;
 
+/* Who trains a parameter: the weights' optimiser or the architecture's. A training step takes gradients of one group (train/trainer.h). */
+typedef enum vg_group { VG_WEIGHTS, VG_ARCH } vg_group;
+
 typedef struct vg_node {
   vg_node_kind kind;
   char *name;                      /* unique, "conv3.weight"; owned */
@@ -43,6 +46,7 @@ typedef struct vg_node {
   int64_t fan;                     /* for init */
   double fill;                     /* first value of a buffer */
   bool decays;                     /* weight decay applies (not to norms and biases) */
+  vg_group group;                  /* of a parameter */
   int64_t offset;                  /* elements into the arena */
   vg_tensor *tensor;               /* parameter (a view into the arena) or buffer; owned; NULL before vg_graph_materialise */
   /* operators */
@@ -73,6 +77,8 @@ VG_CHECKED vg_status vg_graph_new(vg_graph **out, const vg_shape *input);
 void vg_graph_free(vg_graph *g);                                   /* NULL is fine */
 /* Each sets *id to the new node. Names must be new. VG_EARG / VG_ESHAPE carry the op's own message. */
 VG_CHECKED vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape *shape, vg_init init, int64_t fan, bool decays);
+/* Moves a parameter into a group. Those of VG_ARCH are read in f32 in any precision. */
+VG_CHECKED vg_status vg_graph_set_group(vg_graph *g, int id, vg_group group);
 VG_CHECKED vg_status vg_graph_buffer(int *id, vg_graph *g, const char *name, const vg_shape *shape, double fill);
 /* arg NULL: defaults. */
 VG_CHECKED vg_status vg_graph_op(int *id, vg_graph *g, const char *name, const vg_op *op, const int *in, int n_in, const double *arg);
@@ -97,6 +103,9 @@ VG_CHECKED vg_status vg_graph_materialise(vg_graph *g, uint64_t seed);
 /* Makes the gradient arena and points each parameter's grad into it, stale. */
 VG_CHECKED vg_status vg_graph_prepare_training(vg_graph *g);
 VG_CHECKED vg_status vg_graph_set_precision(vg_graph *g, vg_dtype precision);
+/* From now on a tape collects gradients of this group alone, and records only what they need. */
+void vg_graph_want_group(vg_graph *g, vg_group group);
+void vg_graph_want_all(vg_graph *g);
 void vg_graph_refresh_shadow(vg_graph *g);                         /* after each change of values; nothing to do in f32 */
 void vg_graph_zero_grads(vg_graph *g);                             /* marks every gradient stale; touches no memory */
 

@@ -122,6 +122,12 @@ static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *
   return VG_OK;
 }
 
+/* The input for the weight's gradient, the weight for the input's. */
+static unsigned reads(const vg_call *c, unsigned wanted) {
+  (void)c;
+  return (wanted & 2 ? 1u : 0) | (wanted & 1 ? 2u : 0);
+}
+
 static int64_t macs(const vg_shape *out, const vg_call *c) {
   (void)out;
   vg_conv_shape s = shape_of(c);
@@ -130,5 +136,6 @@ static int64_t macs(const vg_shape *out, const vg_call *c) {
 
 const vg_op vg_op_conv2d = {
   .name = "conv2d", .doc = "x [N,H,W,Ci], w [Co,Kh,Kw,Ci/groups], bias? [Co] -> [N,Ho,Wo,Co]",
-  .min_in = 2, .max_in = 3, .args = ARGS, .keeps_in = 1 | 2, .shape = shape, .forward = forward, .backward = backward, .macs = macs
+  .min_in = 2, .max_in = 3, .args = ARGS, .keeps_in = 1 | 2, .shape = shape, .forward = forward, .backward = backward, .macs = macs,
+  .reads = reads
 };

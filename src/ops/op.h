@@ -5,7 +5,7 @@
 
 #include "tensor/tensor.h"
 
-enum { VG_MAX_IN = 16, VG_MAX_ARGS = 12, VG_MAX_SAVED = 4 };
+enum { VG_MAX_IN = 32, VG_MAX_ARGS = 12, VG_MAX_SAVED = 4 };
 
 /* One number-valued option. The list ends with a NULL name. Booleans are 0 / 1; a choice among words has `words`, "relu relu6 none",
  * and its value is the word's index. An argument without `required` has default `def`. */
@@ -58,6 +58,9 @@ typedef struct vg_op {
   /* Optional, for ops at about the cost of a copy. Writes the same bits that forward wrote, from what the call keeps (keeps_in, saved), and
    * has no other effect: a tape may then let `out` go after forward and have it written anew when a later op's backward reads it. */
   vg_status (*replay)(vg_tensor *out, vg_call *c);
+  /* Optional. Which inputs backward reads (bit i) when the gradients of the inputs in `wanted` are asked for; NULL: keeps_in. A convolution reads
+   * its input for the weight's gradient alone: an architecture step, which wants none, does not keep it. */
+  unsigned (*reads)(const vg_call *c, unsigned wanted);
 } vg_op;
 
 /* The generated table, sorted by name, ended by NULL. */

@@ -20,6 +20,7 @@ typedef struct node {
   vg_tensor *leaf[VG_MAX_IN];        /* owned: the parameter behind in[i], or NULL */
   vg_tensor *out;                    /* owned if the op keeps it or has been replayed, else a ghost */
   vg_tensor *grad;                   /* owned */
+  unsigned reads;                    /* bit i: backward reads the data of in[i] */
   bool is_wanted;                    /* this backward pass needs the gradient of some input */
 } node;
 
@@ -96,14 +97,18 @@ static bool can_replay(const vg_tape *t, const vg_tensor *x) { return t->replays
 static vg_status record(vg_tape *t, vg_call *c, vg_tensor *const *asked, vg_tensor *y) {
   vg_status status = VG_OK;
   node *d = &t->nodes[t->n];
+  unsigned wanted = 0, reads = c->op->keeps_in;
+  for (int i = 0; i < c->n_in; i++) wanted |= asked[i] && !(c->op->no_grad_in >> i & 1) && (asked[i]->wants_grad || is_on(t, asked[i])) ? 1u << i : 0;
+  if (c->op->reads) reads &= c->op->reads(c, wanted);
   memset(d, 0, sizeof *d);
+  d->reads = reads;
   d->call = *c;
   memset(d->call.in, 0, sizeof d->call.in);
   for (int i = 0; i < c->n_in; i++) {
     vg_tensor *x = asked[i];
     d->source[i] = NOWHERE;
     if (!x) continue;
-    VG_GOTO(keep(&d->call.in[i], c->in[i], c->op->keeps_in >> i & 1 && !can_replay(t, x)));
+    VG_GOTO(keep(&d->call.in[i], c->in[i], reads >> i & 1 && !can_replay(t, x)));
     if (c->op->no_grad_in >> i & 1) continue;
     if (is_on(t, x)) d->source[i] = x->tape_slot;
     else if (x->wants_grad) d->leaf[i] = vg_tensor_retain(x);
@@ -222,7 +227,7 @@ static vg_status pass_grad(vg_tape *t, const vg_backward_opts *o, node *d) {
 static vg_status materialise(vg_tape *t, node *d) {
   for (int i = 0; i < d->call.n_in; i++) {
     vg_tensor *x = d->call.in[i];
-    if (!x || x->storage || !(d->call.op->keeps_in >> i & 1)) continue;
+    if (!x || x->storage || !(d->reads >> i & 1)) continue;
     node *p = &t->nodes[d->source[i]];
     if (!p->out->storage) {
       vg_tensor *y;

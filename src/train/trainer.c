@@ -95,7 +95,7 @@ done:
   return status;
 }
 
-vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *given) {
+static vg_status step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *given) {
   vg_paths paths = given ? *given : (vg_paths){ .n = 1 };
   double sum = 0;
   if (vg_interrupted) return vg_fail(VG_EINTR, "train: interrupted before step %lld", (long long)t->step + 1);
@@ -115,6 +115,13 @@ vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *
   t->step++;
   *loss = sum / paths.n;
   return VG_OK;
+}
+
+vg_status vg_trainer_step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, const vg_paths *paths) {
+  vg_graph_want_group(t->g, t->opts.group);
+  vg_status status = step(loss, t, x, y, paths);
+  vg_graph_want_all(t->g);
+  return status;
 }
 
 /* --- scores ----------------------------------------------------------------------------------------------------------------------- */

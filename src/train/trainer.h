@@ -20,8 +20,11 @@ typedef struct vg_trainer_opts {
   const char *loss;            /* an operator of (output, y); NULL: cross_entropy for i32 labels, soft_cross_entropy otherwise */
   uint64_t seed;               /* of dropout and the like */
   vg_replay replay;
+  vg_group group;              /* the parameters that it trains. Another trainer over the same graph takes the other group: see below */
 } vg_trainer_opts;
 
+/* Two trainers over one graph make the two steps of differentiable search: one of VG_WEIGHTS, one of VG_ARCH. A step computes the gradients of its
+ * own group and no others: an architecture step takes no weight's gradient and keeps no convolution's input, a weight step no mixture's gradient. */
 typedef struct vg_trainer {
   vg_trainer_opts opts;
   vg_graph *g;                 /* borrowed */

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/ref/norm_ref.h"
 
@@ -73,6 +74,56 @@ static const refusal BATCH_NORM_REFUSALS[] = {
   { "2,4 " STATS(4) " 4@i3", VG_EARG, "batch_norm: gamma must be f32, got i32" }, { 0 }
 };
 
+/* sum_k w[row, k] * x_k, where the inputs after w come in threes: x, mean, var. */
+static void mix(double *y, const model *m) {
+  int terms = (m->n_in - 1) / 3;
+  int64_t n = 0, channels = m->out.dim[m->out.rank - 1];
+  for (int k = 0; k < terms; k++)
+    if (m->in[1 + 3 * k].v) n = m->in[1 + 3 * k].n;
+  double *z = calloc((size_t)n + 1, sizeof *z);
+  for (int64_t i = 0; i < n; i++) y[i] = 0;
+  for (int k = 0; k < terms; k++) {
+    model one = { .op = m->op, .n_in = 3, .train = m->train, .out = m->out };
+    memcpy(one.in, m->in + 1 + 3 * k, 3 * sizeof *one.in);
+    memcpy(one.arg, m->arg, sizeof one.arg);
+    if (!one.in[0].v) continue;
+    bool normed = one.in[1].v;
+    if (normed) normalise(z, &one, channel, channels, m->train ? NULL : one.in[1].v, m->train ? NULL : one.in[2].v, 3, VG_ACT_NONE);
+    double w = m->in[0].v[(int64_t)named(m, "row") * terms + k];
+    for (int64_t i = 0; i < n; i++) y[i] += w * (normed ? z[i] : one.in[0].v[i]);
+  }
+  free(z);
+}
+static void mix_shape(vg_shape *out, const model *m) {
+  for (int k = 1; k < m->n_in; k += 3)
+    if (m->in[k].v) *out = m->in[k].shape;
+}
+static double all_of_terms(const model *m) { return 3.0 * (double)vg_shape_count(&m->out) + 1; }
+#define TERM(x, c) " " x " " STATS(c)
+static const char *const MIX_CASES[] = {
+  "1@f 4,3 - -", "2@f 4,3 - - 4,3 - -", "1,2@f 4,3 - - 4,3 - - train", "3@f - - - 4,3 - - - - -", "3@f 4,3 - - - - - 4,3 - -",
+  "1@f" TERM("5,3", 3) " train", "1@f" TERM("5,3", 3), "2@f" TERM("5,3", 3) TERM("5,3", 3) " train", "2@f 5,3 - -" TERM("5,3", 3) " train",
+  "2,2@f 5,3 - -" TERM("5,3", 3) " train row=1", "4,3@f" TERM("3,2,2,5", 5) " - - - 3,2,2,5 - - train row=2",
+  "2@f" TERM("2,4,4,16", 16) TERM("2,4,4,16", 16) " train", "2@f" TERM("2,4,4,33", 33) " 2,4,4,33 - - train", "1@f" TERM("7,130", 130) " train",
+  "3@f" TERM("2,3,17", 17) TERM("2,3,17", 17) TERM("2,3,17", 17) " train", "2@f" TERM("2,5,5,3", 3) " 2,5,5,3 - - train eps=0.1",
+  "1@f" TERM("2,5,5,3", 3) " train momentum=0.5", "2@f" TERM("9,64", 64) " 9,64 - -", "2,1,2@f 9,4 - -" TERM("9,4", 4) " train row=1",
+  "1@f 0,4 - -", "1@f 4,0 - -", "2@f" TERM("3,4,4,4", 4) " 3,4,4,4 - - train",
+  "10@f 3,4 - - - - -" TERM("3,4", 4) " 3,4 - - 3,4 - -" TERM("3,4", 4) " 3,4 - - 3,4 - - 3,4 - - 3,4 - - train", NULL
+};
+static const refusal MIX_REFUSALS[] = {
+  { "1@h 4,3 - -", VG_EARG, "mix: w must be f32, got bf16" },
+  { "1@f 4,3 -", VG_EARG, "mix: expected x, mean and var of each term after w, got 3 inputs" },
+  { "2@f 4,3 - -", VG_ESHAPE, "mix: w must be [..., 1] for that many terms, got [2]" },
+  { "2,1@f 4,3 - - row=2", VG_ESHAPE, "mix: row 3 of w [2, 1]" },
+  { "1@f - - -", VG_EARG, "mix: every term is nothing" },
+  { "1@f 4,3@i3 - -", VG_EARG, "mix: x must be f32 or bf16, got i32" },
+  { "1@f 4 - -", VG_ESHAPE, "mix: x needs at least 2 axes, got 1" },
+  { "2@f 4,3@f - - 4,2@f - -", VG_ESHAPE, "mix: term 2 is f32 [4, 2], another is f32 [4, 3]" },
+  { "1@f 4,3 3@f -", VG_EARG, "mix: term 1 has a mean or a variance alone" },
+  { "1@f 4,3 3@f 2@f", VG_ESHAPE, "mix: the statistics of term 1 must be f32 [3], got f32 [2]" },
+  { "1@f" TERM("1,3", 3) " train", VG_ESHAPE, "mix: training needs at least 2 values per channel, got 1" }, { 0 }
+};
+
 static const char *const GROUP_NORM_CASES[] = {
   "2,8 8@f+ 8@f groups=2", "2,8 groups=4", "2,2,2,6 6@f+ 6@f groups=3", "2,2,2,6 groups=6", "2,2,2,6 6@+ 6 groups=1",
   "3,3,3,16 16@f+ 16@f groups=4", "1,5,5,3 3@f+ 3@f groups=1", "1,5,5,3 groups=3", "2,3,17 17@f+ 17@f groups=1", "2,3,34 34@f+ 34@f groups=17",
@@ -121,6 +172,7 @@ const proof NORM_PROOFS[] = {
   { .op = "batch_norm", .cases = BATCH_NORM_CASES, .refusals = BATCH_NORM_REFUSALS, .formula = batch_norm, .terms = all_of_it },
   { .op = "group_norm", .cases = GROUP_NORM_CASES, .refusals = GROUP_NORM_REFUSALS, .formula = group_norm, .terms = all_of_it },
   { .op = "layer_norm", .cases = LAYER_NORM_CASES, .refusals = LAYER_NORM_REFUSALS, .formula = layer_norm, .terms = all_of_it },
+  { .op = "mix", .cases = MIX_CASES, .refusals = MIX_REFUSALS, .shape = mix_shape, .formula = mix, .terms = all_of_terms, .dtype = 'x' },
   { .op = "softmax", .cases = SOFTMAX_CASES, .refusals = REFUSE_softmax, .formula = softmax, .slack = 0.01 },
   { .op = "log_softmax", .cases = SOFTMAX_CASES, .refusals = REFUSE_log_softmax, .formula = log_softmax, .slack = 0.01 },
   { 0 }

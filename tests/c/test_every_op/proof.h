@@ -51,7 +51,7 @@ typedef struct proof {
   void (*formula)(double *y, const model *m);
   int64_t (*macs)(const model *m);                /* NULL: none */
   double (*terms)(const model *m);                /* products or summands in one output; NULL: 1. The f32 error may grow with its root */
-  char dtype;                                     /* of the output: 0 that of the first input, 'f' f32, 'i' i32, 'b' the rule of broadcasting */
+  char dtype;                                     /* of the output: 0 that of the first input, 'f' f32, 'i' i32, 'b' the rule of broadcasting, 'x' the first there is after in[0] */
   bool moves;                                     /* only moves numbers: equal, not close */
   double slack;                                   /* bf16: absolute error of gradients that are taken at a rounded output */
 } proof;

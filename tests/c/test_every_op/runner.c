@@ -117,6 +117,10 @@ static vg_dtype wanted_dtype(const proof *p, const test_case *t, run_kind run) {
     case 'f': return VG_F32;
     case 'i': return VG_I32;
     case 'b': return a == b || na > nb ? a : nb > na ? b : VG_F32;
+    case 'x':
+      for (int i = 1; i < t->n_in; i++)
+        if (!t->in[i].absent) return dtype_of(&t->in[i], run);
+      return a;
     default: return a;
   }
 }
