@@ -30,7 +30,7 @@ with torch.no_grad():
     net.fc.bias.copy_(torch.tensor(arrays["linear1.bias"]))
     for kind, alpha in (("normal", "an"), ("reduce", "ar")):
         if not hasattr(net, alpha): continue
-        getattr(net, alpha).copy_(torch.cat([torch.tensor(arrays[f"arch.{kind}_{node}"]) for node in (1, 2, 3, 4)]))
+        getattr(net, alpha).copy_(torch.cat([torch.tensor(arrays[f"arch.{kind}.node{node}"]) for node in (1, 2, 3, 4)]))
 x = torch.tensor(arrays["input"]).permute(0, 3, 1, 2)
 loss = torch.nn.functional.cross_entropy(net(x), torch.tensor(arrays["labels"]).long())
 result = dict(loss=loss.item(), params=sum(p.numel() for p in net.parameters()))

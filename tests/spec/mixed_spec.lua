@@ -5,17 +5,15 @@ local vega = require "vega"
 local function conv(net, x) return net:batch_norm(net:conv(net:relu(x), net:channels(x), { kernel = 3 }), { affine = false }) end
 local function pool(net, x) return net:batch_norm(net:max_pool(x, { kernel = 3, stride = 1, pad = 1 }), { affine = false }) end
 
-local function ops_of(net)
-  return { "none", { "skip", function(x) return x end }, { "conv", function(x) return conv(net, x) end },
-    { "pool", function(x) return pool(net, x) end } }
-end
+local function none() return false end
+local OPS = { { "none", none }, { "skip", function(_, x) return x end }, { "conv", conv }, { "pool", pool } }
 
 local function cells(net)
   local y = net:conv_bn(net:input(), 8, { kernel = 3 })
   for _ = 1, 2 do
-    local states = { y, net:relu(y) }
-    states[3] = net:cell_node("a", { states[1], states[2] }, ops_of(net), 2)
-    y = net:cell_node("b", states, ops_of(net), 2)
+    local states = { y, { net:relu(y), 1 } }
+    states[3] = net:cell_node("a", { states[1], states[2] }, OPS, 2)
+    y = net:cell_node("b", states, OPS, 2)
   end
   return net:linear(net:global_avg_pool(y), net.classes)
 end
@@ -136,7 +134,7 @@ describe("a mixture supernet", function()
 
   it("gives `none` its mass and nothing else", function()
     local net = mixed.new { input = { 4, 4, 2 }, build = function(b)
-      return b:choice("edge", { { "none", function() return false end }, { "skip", function(x) return x end } })(b:input())
+      return b:choice("edge", { { "none", none }, { "skip", function(x) return x end } })(b:input())
     end }
     local x = vega.tensor.randn({ 2, 4, 4, 2 }, vega.rng.new(1, "x"))
     local w = net:weights()[1].rows[1][2]
@@ -152,9 +150,10 @@ describe("a mixture supernet", function()
   it("passes a part of the channels through, in both strides", function()
     local net = toy { partial = 4, edge_norm = true, build = function(b)
       local y = b:conv_bn(b:input(), 8, { kernel = 3 })
-      y = b:cell_node("r", { y, y }, { { "pool", function(x) return b:max_pool(x, { kernel = 3, stride = 2, pad = 1 }) end }, "none" }, 2)
+      local function halve(net, x, stride) return net:max_pool(x, { kernel = 3, stride = stride, pad = 1 }) end
+      y = b:cell_node("r", { { y, 2 }, { y, 2 } }, { { "pool", halve }, { "none", none } }, 2)
       assert.same({ 1, 4, 4, 8 }, b:shape(y))
-      y = b:cell_node("n", { y, y }, ops_of(b), 2)
+      y = b:cell_node("n", { y, y }, OPS, 2)
       return b:linear(b:global_avg_pool(y), b.classes)
     end }
     assert.same({ 2 }, net:parameters()[1].beta:shape())
@@ -162,6 +161,15 @@ describe("a mixture supernet", function()
     local before = copies(net.graph)
     assert(trainer(net, "arch"):step(x, y))
     assert.equal(4, (moved(before, net.graph)))
+  end)
+
+  it("is made of the cell space of DARTS, with its published size", function()
+    local darts = vega.space "darts"
+    local net = mixed.new { space = darts.new { ops = darts.operations }, classes = 10 }
+    assert.equal(1930618 + 224, net.graph:n_params())
+    assert.equal(8, #net:parameters())
+    local quarter = mixed.new { space = darts.new { ops = darts.operations }, classes = 10, partial = 4 }
+    assert.equal(299578 + 224, quarter.graph:n_params())
   end)
 
   it("trains in bf16", function()
@@ -181,8 +189,8 @@ describe("a mixture supernet", function()
     fails("a mixture wants { label, function } pairs", function(b) return b:choice("k", { 1, 2 }) end)
     fails("net:width 'w': a mixture supernet takes", function(b) return b:width("w", { 1, 2 }) end)
     fails("'a' is stated twice with different options", function(b)
-      b:cell_node("a", { b:input() }, ops_of(b), 1)
-      return b:cell_node("a", { b:input(), b:input() }, ops_of(b), 1)
+      b:cell_node("a", { b:input() }, OPS, 1)
+      return b:cell_node("a", { b:input(), b:input() }, OPS, 1)
     end)
     assert.error_matches(function() toy { partial = 0 } end, "option 'partial' must be an integer >= 1, got 0", 1, true)
     assert.error_matches(function() toy { partail = 2 } end, "partail", 1, true)

@@ -10,9 +10,9 @@
 --
 -- What a `build` may use:
 --    net:choice(name, { { label, function(x) -> node | false }, ... })(x)      one row of architecture parameters a name
---    net:cell_node(name, states, ops, k)     a node of a cell: the sum over all `states` of the mixture of `ops`, { { label, function(x, i) }, ... }
---                                            with i the place of the state, from 1; one row of parameters a state. `k`, the edges that a settled
---                                            cell keeps, plays no part here. A label may be there without a function: it is nothing.
+--    net:cell_node(name, states, ops, k)     a node of a cell: the sum over all `states` ({ node, stride } or a node) of the mixture of `ops`,
+--                                            { { label, function(net, x, stride) -> node | false }, ... }; one row of parameters a state. `k`,
+--                                            the edges that a settled cell keeps, plays no part here.
 -- A name that comes again (the cells of a kind) shares its parameters: `arch.NAME` [rows, candidates], drawn from 1e-3 * N(0, 1).
 -- A candidate that is nothing adds nothing and costs nothing, but its weight is taken from the others.
 --
@@ -116,17 +116,14 @@ function Builder:choice(name, options)
   return function(x) return partial(self, known, 1, x, function(label, from) return meaning[label](from) end) end
 end
 
-function Builder:cell_node(name, states, ops, _)
-  local labels, meaning = {}, {}
-  for i, op in ipairs(ops) do
-    labels[i] = type(op) == "table" and op[1] or op
-    meaning[labels[i]] = type(op) == "table" and op[2] or function() return false end
+function Builder:cell_node(name, states, ops, k)
+  local cell, edges = recorder.cell_node(name, states, ops, k), {}
+  local known = decision(self, name, cell.labels, #states)
+  for i, state in ipairs(cell.states) do
+    local x, stride = table.unpack(state)
+    edges[i] = partial(self, known, i, x, function(label, from) return cell.meaning[label](self, from, stride) end)
   end
-  local known, edges = decision(self, name, labels, #states), {}
-  for i, x in ipairs(states) do
-    edges[i] = partial(self, known, i, x, function(label, from) return meaning[label](from, i) end)
-  end
-  if not self.options.edge_norm then return self:sum(edges, states[#states]) end
+  if not self.options.edge_norm then return self:sum(edges, recorder.like_cell_node(self, cell)) end
   known.edges = known.edges or softmax(self, self.graph:param(("arch.%s.edges"):format(name), { #states }, "kaiming_normal", SMALL, true, "arch"))
   return mix(self, known.edges, 1, edges)
 end
