@@ -24,6 +24,15 @@ function HERE.custom_strategy()
   assert.equal(out, run "custom_strategy.lua --trials 6 --images 128")           -- the same seed, the same climb
 end
 
+function HERE.darts()
+  for _, preset in ipairs { "darts", "pc_darts" } do
+    local out = run("darts.lua --images 128 --epochs 2 --retrain 1 --preset " .. preset)
+    assert.matches("epoch 2: loss %d%.%d+, mixture", out)
+    assert(require("vega.genotype").parse(out:match "(Genotype[^\n]*)\n"))
+    assert.matches("trained alone for 1 epochs: %d+%.%d %%, %d+ parameters\n$", out)
+  end
+end
+
 function HERE.engine_tour()
   local out = run "engine_tour.lua"
   local losses, accuracy = {}, nil

@@ -9,7 +9,7 @@
 --    net:weights()                                  -- { { name =, labels =, rows = { { weight, ... }, ... } }, ... }
 --
 -- What a `build` may use:
---    net:choice(name, { { label, function(x) -> node | false }, ... })(x)      one row of architecture parameters a name
+--    net:choice(name, { { label, function(...) -> node | false }, ... })(...)      one row of architecture parameters a name
 --    net:cell_node(name, states, ops, k)     a node of a cell: the sum over all `states` ({ node, stride } or a node) of the mixture of `ops`,
 --                                            { { label, function(net, x, stride) -> node | false }, ... }; one row of parameters a state. `k`,
 --                                            the edges that a settled cell keeps, plays no part here.
@@ -104,7 +104,8 @@ local function partial(self, known, row, x, apply)
   return self:op("channel_shuffle", self:concat { y, around }, { groups = parts })
 end
 
---- @return a function of a node, which gives the mixture of the candidates' outputs, or false when all are nothing
+--- @return a function of what the candidates take, the node that they read being the first number; it gives the mixture of their outputs, or false
+-- when all are nothing
 function Builder:choice(name, options)
   local labels, meaning = recorder.labels_of(name, options)
   for _, label in ipairs(labels) do
@@ -113,7 +114,14 @@ function Builder:choice(name, options)
     end
   end
   local known = decision(self, name, labels, 1)
-  return function(x) return partial(self, known, 1, x, function(label, from) return meaning[label](from) end) end
+  return function(...)
+    local arguments, at = table.pack(...), 1
+    while math.type(arguments[at]) ~= "integer" and at < arguments.n do at = at + 1 end
+    return partial(self, known, 1, arguments[at], function(label, from)
+      arguments[at] = from
+      return meaning[label](table.unpack(arguments, 1, arguments.n))
+    end)
+  end
 end
 
 function Builder:cell_node(name, states, ops, k)
@@ -178,7 +186,7 @@ function Mixed:parameters()
   return list
 end
 
---- Softmax of the parameters: a list of { name, labels, rows = { { weight, ... }, ... } }, one row an edge.
+--- Softmax of the parameters: a list of { name, labels, rows = { { weight, ... }, ... }, edges = { weight, ... } | nil }, one row an edge.
 function Mixed:weights()
   local list = {}
   for i, p in ipairs(self:parameters()) do
@@ -187,7 +195,7 @@ function Mixed:weights()
       rows[r] = {}
       for k = 1, #p.labels do rows[r][k] = w:get(r, k) end
     end
-    list[i] = { name = p.name, labels = p.labels, rows = rows }
+    list[i] = { name = p.name, labels = p.labels, rows = rows, edges = p.beta and core.op.softmax(p.beta):totable() or nil }
   end
   return list
 end
