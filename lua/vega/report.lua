@@ -173,16 +173,26 @@ local function reproduction(out, study)
   out "</table>"
 end
 
+--- A page of this look: its title and body, the latter already HTML.
+function report.page(title, body)
+  return ('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>%s</title><style>%s</style></head><body><h1>%s</h1>%s</body></html>\n')
+    :format(escape(title), STYLE, escape(title), body)
+end
+
+--- Writes a page. The file appears whole or not at all. @return path, or nil, message, "EIO"
+function report.write_page(path, page)
+  local ok, message, code = core.sys.make_dirs(path:match "^(.+)/" or ".")
+  if ok then ok, message, code = core.sys.write_file(path, page) end
+  if not ok then return nil, message, code end
+  return path
+end
+
 --- The report as text.
 function report.html(study)
   local parts = {}
   local function out(format, ...) parts[#parts + 1] = select("#", ...) > 0 and format:format(...) or format end
   local trials, front, on_front = study:trials(), study:front().trials, {}
   for _, t in ipairs(front) do on_front[t.id] = true end
-  local title = study.name
-  out('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>%s</title><style>', escape(title))
-  parts[#parts + 1] = STYLE
-  out("</style></head><body><h1>%s</h1>", escape(title))
   summary(out, study, trials, front)
   front_picture(out, study, trials, front)
   progress_picture(out, study, trials)
@@ -190,16 +200,10 @@ function report.html(study)
   cards(out, study, front)
   trial_table(out, study, trials, on_front)
   reproduction(out, study)
-  out "</body></html>\n"
-  return table.concat(parts)
+  return report.page(study.name, table.concat(parts))
 end
 
 --- Writes the report. The file appears whole or not at all. @return path, or nil, message, "EIO"
-function report.write(study, path)
-  local ok, message, code = core.sys.make_dirs(path:match "^(.+)/" or ".")
-  if ok then ok, message, code = core.sys.write_file(path, report.html(study)) end
-  if not ok then return nil, message, code end
-  return path
-end
+function report.write(study, path) return report.write_page(path, report.html(study)) end
 
 return report

@@ -19,7 +19,7 @@ local function set(words)
 end
 
 local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed checkpoint
-  checkpoint_steps resume paths stop_epoch on_step on_epoch on_restored]]
+  checkpoint_steps resume paths average state stop_epoch on_step on_epoch on_restored]]
 local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
 local SCHEDULE = set "name warmup at factor floor"
 local AUGMENT = set "flip crop cutout"
@@ -153,7 +153,7 @@ local function trainer_options(o, batches)
     for i, epoch in ipairs(schedule.at) do t.at[i] = math.floor(epoch * batches + 0.5) end
   end
   t.total_steps = (o.epochs or 1) * batches
-  t.clip, t.smoothing, t.loss, t.seed = o.clip, o.smoothing, o.loss, o.seed
+  t.clip, t.average, t.smoothing, t.loss, t.seed = o.clip, o.average, o.smoothing, o.loss, o.seed
   return t
 end
 
@@ -164,7 +164,8 @@ Run.__index = Run
 function Run:save()
   if not self.o.checkpoint then return true end
   local history = table.move(self.history, 1, #self.history, 1, {})
-  return self.trainer:save(self.o.checkpoint, core.json.encode { history = history, sum = self.sum, seen = self.seen })
+  return self.trainer:save(self.o.checkpoint, core.json.encode { history = history, sum = self.sum, seen = self.seen,
+    state = self.o.state and self.o.state.save() })
 end
 
 function Run:restore()
@@ -179,6 +180,7 @@ function Run:restore()
   local kept = text and core.json.decode(text) or {}
   for i, entry in ipairs(kept.history or {}) do self.history[i] = entry end
   self.sum, self.seen = kept.sum or 0, kept.seen or 0
+  if o.state and kept.state then return o.state.load(kept.state) end
   return true
 end
 
@@ -259,7 +261,10 @@ end
 --- Trains `model`. Callbacks get a table and stop the training by returning false; they are called once a batch or once an epoch, on_restored for
 -- each epoch that `resume` brings back. stop_epoch ends the training early: the schedule is still that of all `epochs`, so that a later run with
 -- `resume` goes on as if nothing had stopped.
--- paths(step) gives the settings of a supernet's slots that a step trains: a list, a list of slots a path (vega.supernet does this).
+-- paths(step) gives the settings of a supernet's slots that a step trains: a list, a list of slots a path (vega.supernet does this); their gradients
+-- are added, or with `average` averaged, before they are clipped.
+-- state = { save = function() -> plain data, load = function(data) -> true, or nil, message, code }: what a caller keeps beside the training is
+-- written into each checkpoint, and comes back with it before on_restored is called.
 -- The images are normalised with the training set's mean and deviation unless `normalise` is given; history.normalise tells them.
 -- @return history: a list of { epoch, loss, accuracy, validation_loss, seconds } | nil, message, code (ENAN: the training diverged)
 function train.fit(options)

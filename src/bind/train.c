@@ -17,7 +17,8 @@ static vg_trainer *check_trainer(lua_State *L, int arg) {
 /* --- options ---------------------------------------------------------------------------------------------------------------------- */
 
 static const char *const KEYS[] = { "optimiser", "momentum", "nesterov", "beta1", "beta2", "eps", "weight_decay", "decay_norms", "schedule", "lr",
-                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", "group", NULL };
+                                    "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", "group",
+                                    "average", NULL };
 static const char *const OPTIMISERS[] = { "sgd", "adam", "adamw", NULL };
 static const char *const GROUPS[] = { "weights", "arch", NULL };
 static const char *const SCHEDULES[] = { "constant", "step", "cosine", NULL };
@@ -95,6 +96,7 @@ static vg_trainer_opts read_options(lua_State *L) {
   read_places(L, &o.schedule);
   o.total_steps = integer(L, "total_steps", 1);
   o.clip = number(L, "clip", 0);
+  o.average = boolean(L, "average");
   o.smoothing = number(L, "smoothing", 0);
   o.seed = (uint64_t)integer(L, "seed", 1);
   if (lua_getfield(L, 2, "replay") != LUA_TNIL) o.replay = lua_toboolean(L, -1) ? VG_REPLAY_ON : VG_REPLAY_OFF;

@@ -49,13 +49,13 @@ static json_t *settings(const vg_trainer_opts *o) {
     json_decref(at);
     return NULL;
   }
-  return json_pack("{s:i s:f s:b s:f s:f s:f s:f s:b s:i s:f s:I s:o s:f s:f s:I s:f s:f s:s s:I}",
+  return json_pack("{s:i s:f s:b s:f s:f s:f s:f s:b s:i s:f s:I s:o s:f s:f s:I s:f s:b s:f s:s s:I}",
                    "optimiser", (int)o->optim.kind, "momentum", o->optim.momentum, "nesterov", o->optim.nesterov,
                    "beta1", o->optim.beta1, "beta2", o->optim.beta2, "eps", o->optim.eps,
                    "weight_decay", o->optim.weight_decay, "decay_norms", o->optim.decay_norms,
                    "schedule", (int)o->schedule.kind, "lr", o->schedule.lr, "warmup", (json_int_t)o->schedule.warmup, "at", at,
                    "factor", o->schedule.factor, "floor", o->schedule.floor, "total_steps", (json_int_t)o->total_steps,
-                   "clip", o->clip, "smoothing", o->smoothing, "loss", o->loss ? o->loss : "", "seed", (json_int_t)o->seed);
+                   "clip", o->clip, "average", o->average, "smoothing", o->smoothing, "loss", o->loss ? o->loss : "", "seed", (json_int_t)o->seed);
 }
 
 static vg_status add_state(vg_bundle *b, const vg_trainer *t) {

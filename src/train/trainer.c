@@ -107,11 +107,12 @@ static vg_status step(double *loss, vg_trainer *t, vg_tensor *x, vg_tensor *y, c
     VG_TRY(run_path(&one, t, x, y, &paths, k));
     sum += one;
   }
-  t->grad_norm = vg_optim_grad_norm(t->optim);
+  double share = t->opts.average ? 1.0 / paths.n : 1;
+  t->grad_norm = share * vg_optim_grad_norm(t->optim);
   if (!isfinite(t->grad_norm)) return vg_fail(VG_ENAN, "train: the gradient's norm is %g at step %lld", t->grad_norm, (long long)t->step + 1);
   t->lr = vg_schedule_lr(&t->opts.schedule, t->step, t->opts.total_steps);
   double scale = t->opts.clip > 0 && t->grad_norm > t->opts.clip ? t->opts.clip / t->grad_norm : 1;
-  vg_optim_step(t->optim, t->lr, scale);
+  vg_optim_step(t->optim, t->lr, share * scale);
   t->step++;
   *loss = sum / paths.n;
   return VG_OK;

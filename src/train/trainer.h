@@ -16,6 +16,7 @@ typedef struct vg_trainer_opts {
   vg_schedule schedule;
   int64_t total_steps;         /* what the schedule runs over, >= 1 */
   double clip;                 /* largest norm of all gradients together; 0 = no clipping */
+  bool average;                /* the gradients of a step's paths are averaged, not added; clip is of their mean then */
   double smoothing;            /* of labels, [0, 1); only for cross_entropy */
   const char *loss;            /* an operator of (output, y); NULL: cross_entropy for i32 labels, soft_cross_entropy otherwise */
   uint64_t seed;               /* of dropout and the like */
@@ -39,8 +40,8 @@ typedef struct vg_trainer {
 /* Prepares `g` for training. `g` outlives the trainer; opts is copied (the loss name is looked up now). */
 VG_CHECKED vg_status vg_trainer_new(vg_trainer **out, vg_graph *g, const vg_trainer_opts *opts);
 void vg_trainer_free(vg_trainer *t);             /* NULL is fine */
-/* The paths of a supernet that one step trains: each runs forward and backward on the same batch, their gradients are added, one update
- * follows. Parameters that no path reads get no gradient, momentum or decay. */
+/* The paths of a supernet that one step trains: each runs forward and backward on the same batch, their gradients are added (or averaged: a
+ * path that does not read a parameter counts as 0), one update follows. Parameters that no path reads get no gradient, momentum or decay. */
 typedef struct vg_paths {
   int n;
   const double *slots;         /* [n][n_slots]; NULL: the graph's own */

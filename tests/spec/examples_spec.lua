@@ -18,6 +18,17 @@ end
 
 local HERE = {}
 
+function HERE.cars()
+  local line = ("cars.lua --images 256 --epochs 3 --warmup 1 --interval 1 --population 4 --checkpoint %s --report %s"):format(
+    helper.scratch "cars.ckpt.safetensors", helper.scratch "cars.html")
+  local out = run(line)
+  assert.matches("^accuracy +params +macs\n", out)
+  assert.matches("after epoch 2: %d of 4 children survive.*after epoch 3: ", out)
+  assert.matches("to train from scratch: %d+ parameters, Genotype%(normal=", out)
+  assert.matches("<svg", helper.read(out:match "report: (%S+)"))
+  assert.equal(out, run(line))                                                 -- from the checkpoint: nothing is left to train
+end
+
 function HERE.custom_strategy()
   local out = run "custom_strategy.lua --trials 6 --images 128"
   assert.matches("^trial %d: accuracy 0%.%d+\n$", out)

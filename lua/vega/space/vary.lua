@@ -167,6 +167,23 @@ end
 
 -- Crossover ---------------------------------------------------------------------------------------------------------------------------
 
+-- What is inherited as a whole in a space of cells: the node ("node2") that a decision belongs to, in all cells together, as cells are named alike
+-- ("normal.node2.op1", "reduce.node2.inputs"); any other decision by itself.
+local function node_of(space, name)
+  local node = name:match "^(.+)%.inputs$" or name:match "^(.+)%.op%d+$" or name:match "^(.+)%.combine$"
+  return node and space.by_name[node .. ".inputs"] and node:match "[^.]+$" or name
+end
+
+-- True for the second parent, drawn once for each unit.
+local function by_unit(rng, unit_of)
+  local from = {}
+  return function(d)
+    local unit = unit_of(d)
+    if from[unit] == nil then from[unit] = rng:uniform() >= 0.5 end
+    return from[unit]
+  end
+end
+
 -- Who gives each decision: functions of (decision, its place) -> true for the second parent.
 local MASKS = {
   uniform = function(_, rng) return function() return rng:uniform() >= 0.5 end end,
@@ -180,14 +197,8 @@ local MASKS = {
     if from > to then from, to = to, from end
     return function(_, place) return place >= from and place <= to end
   end,
-  stage = function(_, rng)                                   -- copies of repeated parts stay whole
-    local from = {}
-    return function(d)
-      local unit = d.stage or d.name
-      if from[unit] == nil then from[unit] = rng:uniform() >= 0.5 end
-      return from[unit]
-    end
-  end,
+  stage = function(_, rng) return by_unit(rng, function(d) return d.stage or d.name end) end,      -- copies of repeated parts stay whole
+  node = function(space, rng) return by_unit(rng, function(d) return node_of(space, d.name) end) end,
 }
 
 local function mixed(d, va, vb, second, rng, operator, eta)
@@ -201,8 +212,9 @@ end
 
 --- A child of two architectures and the names in which it differs from the first.
 -- @param options operator = "uniform" (default: each decision from one of the two; where it is the second's turn, numbers are blended by simulated
--- binary crossover with eta 15; permutations by order crossover, subsets by what both have), "one_point", "two_point" (over the order of the decisions), "stage" (each copy of
--- a repeated part as a whole). Where the parents differ in an option, what is below it comes from the parent that has it.
+-- binary crossover with eta 15; permutations by order crossover, subsets by what both have), "one_point", "two_point" (over the order of the
+-- decisions), "stage" (each copy of a repeated part as a whole), "node" (each node of the cells as a whole, inputs and ops, in all cells together).
+-- Where the parents differ in an option, what is below it comes from the parent that has it.
 function methods:crossover(a, b, rng, options)
   local operator, eta = options and options.operator or "uniform", options and options.eta
   local mask = MASKS[operator]
