@@ -33,7 +33,7 @@ static const char HELP[] =
   "commands:\n"
   "  doctor       what this machine offers and what is missing\n"
   "  help NAME    about a function, an operator, a module\n"
-  "  list WHAT    strategies, schedulers, spaces or ops with their options (--format json)\n"
+  "  list WHAT    strategies, schedulers, proxies, spaces or ops with their options (--format json)\n"
   "  repl         interactive Lua\n";
 static const char *const LONG_OPTIONS[] = { "--format", "--help", "--version", NULL };
 /* A command NAME is the function that the module vega.NAME returns. */

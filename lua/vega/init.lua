@@ -6,8 +6,8 @@ local vega = { version = core.sys.versions().vega }
 
 -- Members written in Lua, by the module that holds them.
 local MODULES = {
-  arguments = "vega.arguments", data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", report = "vega.report",
-  space = "vega.space", strategy = "vega.strategy", study = "vega.study", train = "vega.train",
+  arguments = "vega.arguments", data = "vega.data", evaluate = "vega.evaluate", graph = "vega.graph", nn = "vega.nn", proxy = "vega.proxy", report = "vega.report",
+  space = "vega.space", stats = "vega.stats", strategy = "vega.strategy", study = "vega.study", train = "vega.train",
   zoo = "vega.zoo",
 }
 -- Members that a module may wrap and that the engine has otherwise.

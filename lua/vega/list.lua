@@ -1,5 +1,5 @@
---- vega-lua list strategies|schedulers|spaces|ops [--format text|json]: what is installed, each with one line about it, its options, their defaults
--- and ranges. Descriptions are the first sentence of a file's head comment; options are those the class declares.
+--- vega-lua list strategies|schedulers|proxies|spaces|ops [--format text|json]: what is installed, each with one line about it, its options, their
+-- defaults and ranges. Descriptions are the first sentence of a file's head comment; options are those the class declares.
 local core = require "vega.core"
 local options = require "vega.arguments"
 local util = require "vega.util"
@@ -42,7 +42,7 @@ local function classes(family)
     local class = family[name].class
     local path = assert(package.searchpath(("vega.%s.%s"):format(family.kind, name), package.path))
     list[i] = { name = name, about = first_sentence(path), options = options_of(class.params),
-      objectives = class.multi_objective and "several" or nil }
+      objectives = class.multi_objective and "several" or nil, needs = class.needs }
   end
   return list
 end
@@ -51,6 +51,7 @@ local LISTS = {}
 
 function LISTS.strategies() return classes(require "vega.strategy") end
 function LISTS.schedulers() return classes(require "vega.scheduler") end
+function LISTS.proxies() return classes(require "vega.proxy") end
 
 function LISTS.spaces()
   local list = {}

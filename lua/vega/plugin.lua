@@ -1,4 +1,4 @@
---- Families of classes that are found by their file's name: strategies (vega.strategy.NAME), schedulers, samplers.
+--- Families of classes that are found by their file's name: strategies (vega.strategy.NAME), schedulers, samplers, proxies.
 --    local family = plugin.family("scheduler", { "new", "next", "started", "tell" })
 --    family.asha { max = 27 }          -- a descriptor: the class and its checked parameters
 --    family.use(MyClass, { max = 9 })  -- the same for a class that is no file of ours
@@ -33,7 +33,8 @@ end
 --- A table from name to descriptor, filled as it is used.
 -- @param kind "strategy", "scheduler", "sampler": the module is vega.KIND.NAME
 -- @param needed names of the functions that a class must have
-function plugin.family(kind, needed)
+-- @param call optional: what calling a descriptor does, call(descriptor, ...), instead of giving it options
+function plugin.family(kind, needed, call)
   local module, family = "vega." .. kind, { kind = kind }
 
   --- A descriptor of a class of one's own.
@@ -44,7 +45,9 @@ function plugin.family(kind, needed)
     end
     local params = options or {}
     if class.params then params = parameters(kind, class, name, options, 2) end
-    return describe(kind, class, name, params)
+    local descriptor = describe(kind, class, name, params)
+    descriptor.call = call
+    return descriptor
   end
 
   --- Names of all that are installed, sorted.
@@ -74,7 +77,11 @@ function plugin.family(kind, needed)
   end })
 end
 
-Descriptor.__call = function(self, options)
+Descriptor.__call = function(self, options, ...)
+  if self.call then
+    local result = self:call(options, ...)         -- not a tail call: the level counts this function
+    return result
+  end
   return describe(self.kind, self.class, self.name, parameters(self.kind, self.class, self.name, options, 2))
 end
 

@@ -166,8 +166,14 @@ static int push_self(lua_State *L, vg_status s) {         /* the graph, for chai
   return 1;
 }
 
-/* graph:output(node) -> graph: from now on the node is the result */
-static int l_output(lua_State *L) { return push_self(L, vg_graph_set_output(vgl_checkgraph(L, 1), (int)luaL_checkinteger(L, 2) - 1)); }
+/* graph:output(node) -> graph: from now on the node is the result; graph:output() -> that node, nil before */
+static int l_output(lua_State *L) {
+  vg_graph *g = vgl_checkgraph(L, 1);
+  if (!lua_isnone(L, 2)) return push_self(L, vg_graph_set_output(g, (int)luaL_checkinteger(L, 2) - 1));
+  if (g->output < 0) lua_pushnil(L);
+  else lua_pushinteger(L, g->output + 1);
+  return 1;
+}
 
 static int l_materialise(lua_State *L) {                  /* graph:materialise(seed) -> graph */
   vg_graph *g = vgl_checkgraph(L, 1);

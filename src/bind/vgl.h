@@ -59,5 +59,6 @@ int luaopen_vega_core_io(lua_State *L);
 int luaopen_vega_core_csv(lua_State *L);
 int luaopen_vega_core_sys(lua_State *L);
 int luaopen_vega_core_edit(lua_State *L);
+int luaopen_vega_core_linalg(lua_State *L);
 
 #endif

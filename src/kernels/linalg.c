@@ -1,7 +1,10 @@
 #include "kernels/linalg.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <omp.h>
+
+#include "base/alloc.h"
 
 /* Fortran's entry points: column-major, so that a row-major lower triangle is their upper one. */
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
@@ -46,4 +49,34 @@ void vg_lower_solve_rows(double *b, int64_t m, const double *l, int64_t n, int64
   int threads = begin_serial();
   cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, (int)m, (int)n, 1.0, l, (int)ld, b, (int)n);
   end_serial(threads);
+}
+
+/* Row i of x, centred and of length 1. */
+static vg_status standardise(double *row, const float *x, int64_t d, int64_t i) {
+  double mean = 0, square = 0;
+  for (int64_t k = 0; k < d; k++) mean += x[k];
+  mean /= (double)d;
+  for (int64_t k = 0; k < d; k++) {
+    row[k] = x[k] - mean;
+    square += row[k] * row[k];
+  }
+  if (!(square > 0 && isfinite(square))) return vg_fail(VG_ENAN, "correlation: row %lld is constant or not finite", (long long)i + 1);
+  for (int64_t k = 0; k < d; k++) row[k] /= sqrt(square);
+  return VG_OK;
+}
+
+vg_status vg_correlation(double *out, const float *x, int64_t n, int64_t d) {
+  void *memory;
+  vg_status status = VG_OK;
+  if (n <= 0) return VG_OK;
+  VG_TRY(vg_alloc(&memory, (size_t)(n * d) * sizeof(double)));
+  double *rows = memory;
+  for (int64_t i = 0; i < n && status == VG_OK; i++) status = standardise(rows + i * d, x + i * d, d, i);
+  if (status == VG_OK) {
+    int threads = begin_serial();
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)d, 1, rows, (int)d, rows, (int)d, 0, out, (int)n);
+    end_serial(threads);
+  }
+  vg_free(memory);
+  return status;
 }

@@ -16,5 +16,7 @@ VG_CHECKED vg_status vg_cholesky_inverse(double *a, int64_t n, int64_t ld);
 void vg_lower_solve(double *b, const double *l, int64_t n, int64_t ld, int transposed);
 /* b [m, n], each row becomes L^-1 row. */
 void vg_lower_solve_rows(double *b, int64_t m, const double *l, int64_t n, int64_t ld);
+/* out [n, n] = Pearson's correlations between the rows of x [n, d]. VG_ENAN: a row is constant or not finite; out is then undefined. */
+VG_CHECKED vg_status vg_correlation(double *out, const float *x, int64_t n, int64_t d);
 
 #endif
