@@ -6,6 +6,7 @@
 local builder = require "vega.supernet.builder"
 local core = require "vega.core"
 local plugin = require "vega.plugin"
+local score = require "vega.supernet.score"
 local train = require "vega.train"
 local util = require "vega.util"
 
@@ -29,13 +30,18 @@ function supernet.new(options)
   return setmetatable({ space = space, graph = net.graph:output(output):materialise(options.seed or 1), reads = net.reads, counts = {} }, Supernet)
 end
 
+-- `arch` has passed the space's check.
+local function slots_of(self, arch)
+  local slots = {}
+  for i, read in ipairs(self.reads) do slots[i] = read(arch) end
+  return slots
+end
+
 --- The numbers that settle the graph for an architecture. Raises, with what is wrong, when it is not of the space.
 function Supernet:setting(arch)
   local good, message = self.space:check(arch)
   if not good then error(message, 2) end
-  local slots = {}
-  for i, read in ipairs(self.reads) do slots[i] = read(good) end
-  return slots
+  return slots_of(self, good)
 end
 
 function Supernet:settings(archs)
@@ -107,23 +113,67 @@ function Supernet:recalibrate(arch, data, options)
   return recalibrate(self, self:setting(arch), loader, o.batches or 20)
 end
 
---- Accuracy and loss of each architecture with the shared weights, in evaluation mode. With `recalibrate = { data =, batches = }` the statistics of
--- each are found anew first. @return list of { accuracy, loss } | nil, message, code
-function Supernet:evaluate(archs, data, options)
-  local o = options or {}
-  util.check_options("supernet:evaluate", o, { batch = true, normalise = true, recalibrate = true }, 2)
-  local scores = {}
+-- The slots of each architecture. Raises at the caller's caller, naming its place, when one is not of the space.
+local function checked_settings(self, archs)
+  local list = {}
+  if type(archs) ~= "table" or #archs == 0 and next(archs) ~= nil then
+    error(("supernet:evaluate: a list of architectures expected, got %s"):format(type(archs) == "table" and "one table" or type(archs)), 3)
+  end
+  if #archs == 0 then error("supernet:evaluate: the list of architectures is empty", 3) end
+  for i = 1, #archs do
+    local good, message = self.space:check(archs[i])
+    if not good then error(("supernet:evaluate: architecture %d of %d: %s"):format(i, #archs, message), 3) end
+    list[i] = slots_of(self, good)
+  end
+  return list
+end
+
+local function shape_text(shape) return table.concat(shape, "x") end
+
+local function check_data(self, data)
+  if type(data) ~= "userdata" and not (type(data) == "table" and (data.loader or data.next)) then
+    local parts = type(data) == "table" and data.train and " of two data sets; take one of them" or ""
+    error(("supernet:evaluate: a data set or a loader expected, got %s%s"):format(type(data), parts), 3)
+  end
+  local has, want = data.shape, { table.unpack(self.graph:shape(1), 2) }
+  if type(has) == "table" and shape_text(has) ~= shape_text(want) then
+    error(("supernet:evaluate: the supernet takes images of %s, the data set has %s"):format(shape_text(want), shape_text(has)), 3)
+  end
+end
+
+local function recalibrate_and_score(self, archs, data, o)
+  local scores, r = {}, o.recalibrate
   for i, arch in ipairs(archs) do
-    if o.recalibrate then
-      local r = o.recalibrate
-      local ok, message, code = self:recalibrate(arch, r.data, { batches = r.batches, batch = r.batch, normalise = o.normalise })
-      if not ok then return nil, message, code end
-    end
-    local score, message, code = train.evaluate(self.graph, data, { batch = o.batch, normalise = o.normalise, slots = self:setting(arch) })
-    if not score then return nil, message, code end
-    scores[i] = score
+    local ok, message, code = self:recalibrate(arch, r.data, { batches = r.batches, batch = r.batch, normalise = o.normalise })
+    if not ok then return nil, message, code end
+    scores[i], message, code = train.evaluate(self.graph, data, { batch = o.batch, normalise = o.normalise, slots = self:setting(arch) })
+    if not scores[i] then return nil, message, code end
   end
   return scores
+end
+
+local EVALUATE = { batch = true, normalise = true, memory = true, fold = true, recalibrate = true }
+--- Accuracy and loss of each architecture with the shared weights, in evaluation mode; what architectures have in common is computed once.
+-- An architecture's result is the same, to the bit, whatever others are in the list and however much memory there is.
+-- @param options batch (default: one whose activations stay in the cache), normalise as in vega.train.evaluate;
+--   memory = MB of activations kept for other architectures beyond what one needs (default: no bound, about the activations of one architecture);
+--   fold = true: batch norms are made part of the convolutions before them; with false the result is, to the bit, that of vega.train.evaluate with
+--   the same batch;
+--   recalibrate = { data =, batches =, batch = }: the batch-norm statistics of each are found anew first (nothing is shared then, nor folded)
+-- @return list of { accuracy, loss, correct, n } | nil, message, code
+function Supernet:evaluate(archs, data, options)
+  local o = options or {}
+  util.check_options("supernet:evaluate", o, EVALUATE, 2)
+  if o.memory ~= nil and not (type(o.memory) == "number" and o.memory > 0) then
+    error(("supernet:evaluate: memory must be a number of MB above 0, got %s"):format(tostring(o.memory)), 2)
+  end
+  if o.batch ~= nil and (math.type(o.batch) ~= "integer" or o.batch < 1) then
+    error(("supernet:evaluate: batch must be an integer >= 1, got %s"):format(tostring(o.batch)), 2)
+  end
+  local settings = checked_settings(self, archs)
+  check_data(self, data)
+  if o.recalibrate then return recalibrate_and_score(self, archs, data, o) end
+  return score.run(self.graph, settings, data, { batch = o.batch, normalise = o.normalise, memory = o.memory, fold = o.fold ~= false })
 end
 
 function Supernet:__tostring()

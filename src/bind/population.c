@@ -18,7 +18,7 @@ static box *check_population(lua_State *L, int arg) {
 }
 
 static vg_population_opts read_options(lua_State *L, int arg) {
-  static const char *const KEYS[] = { "memory", NULL };
+  static const char *const KEYS[] = { "memory", "fold", NULL };
   vg_population_opts o = { 0 };
   if (lua_isnoneornil(L, arg)) return o;
   vgl_checkkeys(L, arg, "population", KEYS);
@@ -27,11 +27,13 @@ static vg_population_opts read_options(lua_State *L, int arg) {
     luaL_argcheck(L, bytes >= 1 && bytes < 1e15, arg, "memory is a number of bytes, at least 1");
     o.memory = (size_t)bytes;
   }
-  lua_pop(L, 1);
+  lua_getfield(L, arg, "fold");
+  o.fold = lua_toboolean(L, -1);
+  lua_pop(L, 2);
   return o;
 }
 
-/* new(graph, list of settings, { memory = bytes kept for other paths }) -> population */
+/* new(graph, list of settings, { memory = bytes kept for other paths, fold = false }) -> population */
 static int l_new(lua_State *L) {
   vg_graph *g = vgl_checkgraph(L, 1);
   int n;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "graph/graph.h"
+#include "graph/node.h"
 
 typedef struct fold {
   const vg_graph *old;
@@ -125,20 +125,22 @@ static vg_status copy_values(fold *f) {
   return VG_OK;
 }
 
-static void scale_weights(fold *f, int conv) {
-  const vg_node *bn = &f->old->nodes[f->norm[conv]];
-  const vg_node *y = &f->new->nodes[f->map[conv]];
-  vg_tensor *w = f->new->nodes[y->in[1]].tensor, *b = f->new->nodes[y->in[2]].tensor;
-  const vg_tensor *mean = f->old->nodes[bn->in[1]].tensor, *var = f->old->nodes[bn->in[2]].tensor;
-  const vg_tensor *gamma = bn->n_in > 3 && bn->in[3] >= 0 ? f->old->nodes[bn->in[3]].tensor : NULL;
-  const vg_tensor *beta = bn->n_in > 4 && bn->in[4] >= 0 ? f->old->nodes[bn->in[4]].tensor : NULL;
+void vg__fold_norm(vg_tensor *w, vg_tensor *b, const vg__norm *n) {
   int64_t channels = w->shape.dim[0], per = vg_tensor_count(w) / channels;
-  double eps = arg_of(bn, "eps");
   for (int64_t c = 0; c < channels; c++) {
-    double scale = (gamma ? vg_tensor_get(gamma, c) : 1) / sqrt(vg_tensor_get(var, c) + eps);
+    double scale = (n->gamma ? vg_tensor_get(n->gamma, c) : 1) / sqrt(vg_tensor_get(n->var, c) + n->eps);
     for (int64_t i = 0; i < per; i++) vg_f32(w)[c * per + i] = (float)(vg_f32(w)[c * per + i] * scale);
-    vg_f32(b)[c] = (float)((vg_f32(b)[c] - vg_tensor_get(mean, c)) * scale + (beta ? vg_tensor_get(beta, c) : 0));
+    vg_f32(b)[c] = (float)((vg_f32(b)[c] - vg_tensor_get(n->mean, c)) * scale + (n->beta ? vg_tensor_get(n->beta, c) : 0));
   }
+}
+
+static void scale_weights(fold *f, int conv) {
+  const vg_node *bn = &f->old->nodes[f->norm[conv]], *y = &f->new->nodes[f->map[conv]];
+  const vg_node *nodes = f->old->nodes;
+  vg__norm n = { .mean = nodes[bn->in[1]].tensor, .var = nodes[bn->in[2]].tensor, .eps = arg_of(bn, "eps") };
+  if (bn->n_in > 3 && bn->in[3] >= 0) n.gamma = nodes[bn->in[3]].tensor;
+  if (bn->n_in > 4 && bn->in[4] >= 0) n.beta = nodes[bn->in[4]].tensor;
+  vg__fold_norm(f->new->nodes[y->in[1]].tensor, f->new->nodes[y->in[2]].tensor, &n);
 }
 
 vg_status vg_graph_fold(vg_graph **out, const vg_graph *g) {

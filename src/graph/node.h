@@ -20,4 +20,12 @@ void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slo
 /* Whether a run takes this batch: VG_ESHAPE. */
 VG_CHECKED vg_status vg__graph_check_input(const vg_graph *g, const vg_tensor *x);
 
+/* A batch norm with fixed statistics; gamma and beta [C] or NULL. */
+typedef struct vg__norm {
+  const vg_tensor *mean, *var, *gamma, *beta;
+  double eps;
+} vg__norm;
+/* Changes the weight [C, ...] and bias [C] of a layer, f32, to those of the layer with the norm behind it. */
+void vg__fold_norm(vg_tensor *w, vg_tensor *b, const vg__norm *n);
+
 #endif

@@ -8,15 +8,18 @@
  * all that it needs; its second run counts in nobody's `waiting`. */
 #include "graph/population.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "graph/values.h"
+#include "ops/conv2d.h"
 
 typedef struct state {
-  vg_tensor *tensor;           /* owned; NULL: not there */
+  vg_tensor *tensor;           /* owned; NULL: not there. Of a layer its weight */
+  vg_conv_fixed *layer;        /* owned; only of layers */
   int pending, waiting;
   bool is_listed, has_run;
 } state;
@@ -83,6 +86,32 @@ static void count_readers(vg_population *p) {
   for (int path = 0; path < s->n_paths; path++) p->counts.alone += size[s->network[path]];
 }
 
+static bool is_finite(const vg_tensor *t) {
+  for (int64_t i = 0, n = vg_tensor_count(t); i < n; i++)
+    if (!isfinite(vg_f32(t)[i])) return false;
+  return true;
+}
+
+/* Buffer `i`, or those that it is a part of or chosen from. */
+static bool is_variance(const vg_graph *g, int i) {
+  const vg_node *d = &g->nodes[i];
+  for (int k = 0; k < d->n_in; k++)
+    if (d->in[k] >= 0 && !is_variance(g, d->in[k])) return false;
+  for (int64_t k = 0, n = d->kind == VG_NODE_BUFFER ? vg_tensor_count(d->tensor) : 0; k < n; k++)
+    if (vg_f32(d->tensor)[k] < 0) return false;
+  return true;
+}
+
+static bool can_fold(const vg_graph *g) {
+  bool can = g->precision == VG_F32 && is_finite(g->values);
+  for (int i = 0; can && i < g->n; i++) {
+    const vg_node *d = &g->nodes[i];
+    if (d->kind == VG_NODE_BUFFER) can = is_finite(d->tensor);
+    if (d->kind == VG_NODE_OP && strcmp(d->op->name, "batch_norm") == 0) can = is_variance(g, d->in[2]);
+  }
+  return can;
+}
+
 vg_status vg_population_new(vg_population **out, vg_graph *g, const double *slots, int n, const vg_population_opts *opts) {
   vg_population *p;
   vg_status status;
@@ -94,7 +123,7 @@ vg_status vg_population_new(vg_population **out, vg_graph *g, const double *slot
   if (opts) p->opts = *opts;
   VG_GOTO(vg_alloc((void **)&p->slots, bytes));
   if (bytes) memcpy(p->slots, slots, bytes);
-  VG_GOTO(vg__values_init(&p->values, g, p->slots, n));
+  VG_GOTO(vg__values_init(&p->values, g, p->slots, n, p->opts.fold && can_fold(g)));
   size_t values = (size_t)p->values.n;
   VG_GOTO(vg_alloc_zero((void **)&p->state, values * sizeof *p->state));
   VG_GOTO(vg_alloc_zero((void **)&p->readers, values * sizeof *p->readers));
@@ -110,7 +139,10 @@ done:
 
 void vg_population_free(vg_population *p) {
   if (!p) return;
-  for (int v = 0; p->state && v < p->values.n; v++) vg_tensor_release(p->state[v].tensor);
+  for (int v = 0; p->state && v < p->values.n; v++) {
+    vg_tensor_release(p->state[v].tensor);
+    vg_conv_fixed_free(p->state[v].layer);
+  }
   vg_free(p->state);
   vg_free(p->readers);
   vg_free(p->list);
@@ -123,7 +155,17 @@ void vg_population_free(vg_population *p) {
 int vg_population_n_networks(const vg_population *p) { return p->values.n_networks; }
 int vg_population_n_paths(const vg_population *p) { return p->values.n_paths; }
 int vg_population_network_of(const vg_population *p, int path) { return p->values.network[path]; }
-vg_population_counts vg_population_count(const vg_population *p) { return p->counts; }
+
+vg_population_counts vg_population_count(const vg_population *p) {
+  vg_population_counts c = p->counts;
+  for (int v = 0; v < p->values.n; v++) {
+    const vg__value *d = &p->values.value[v];
+    if (d->kind == VG__VALUE_INPUT || d->kind == VG__VALUE_STORED || d->varies || !p->state[v].tensor) continue;
+    c.fixed_bytes += vg_tensor_bytes(p->state[v].tensor);
+    if (p->state[v].layer) c.fixed_bytes += vg_conv_fixed_bytes(p->state[v].layer);
+  }
+  return c;
+}
 
 /* --- memos ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -177,6 +219,61 @@ static vg_status run_prefix(vg_tensor **out, const vg_population *p, const vg__v
   return vg_tensor_view(out, buffer->tensor, 0, &VG_SHAPE((int64_t)n));
 }
 
+/* The activations that vg_conv_fixed does not take are a pass of their own. */
+static vg_act act_of(const vg_population *p, const vg__value *v) {
+  const vg_node *d = &p->g->nodes[v->node];
+  for (int i = 0; p->values.layer[v->node] != v->node && i < vg_op_n_args(d->op); i++)
+    if (strcmp(d->op->args[i].name, "act") == 0) return (vg_act)d->arg[i];
+  return VG_ACT_NONE;
+}
+
+static double eps_of(const vg_node *norm) {
+  for (int i = 0; i < vg_op_n_args(norm->op); i++)
+    if (strcmp(norm->op->args[i].name, "eps") == 0) return norm->arg[i];
+  return 0;
+}
+
+static vg_status run_layer(vg_tensor **out, vg_population *p, int v) {
+  const int *in = vg__value_in(&p->values, v);
+  vg_tensor *part[6] = { 0 }, *w = NULL, *b = NULL;
+  vg_status status;
+  for (int k = 0; k < 6; k++)
+    if (in[k] >= 0) part[k] = p->state[in[k]].tensor;
+  VG_GOTO(vg_tensor_copy(&w, part[0]));
+  VG_GOTO(part[1] ? vg_tensor_copy(&b, part[1]) : vg_tensor_zeros(&b, VG_F32, &VG_SHAPE(w->shape.dim[0])));
+  vg__norm n = { .mean = part[2], .var = part[3], .gamma = part[4], .beta = part[5], .eps = eps_of(&p->g->nodes[p->values.value[v].node]) };
+  if (n.mean) vg__fold_norm(w, b, &n);
+  vg_act act = act_of(p, &p->values.value[v]);
+  VG_GOTO(vg_conv_fixed_new(&p->state[v].layer, w, b, act > VG_ACT_RELU6 ? VG_ACT_NONE : act));
+  *out = vg_tensor_retain(w);
+done:
+  vg_tensor_release(w);
+  vg_tensor_release(b);
+  return status;
+}
+
+static vg_status run_conv(vg_tensor **out, const vg_population *p, int v) {
+  const int *in = vg__value_in(&p->values, v);
+  vg_act act = act_of(p, &p->values.value[v]);
+  vg_call c = { .op = vg_op_find("conv2d"), .n_in = 2, .in = { p->state[in[0]].tensor, p->state[in[1]].tensor } };
+  vg_tensor *y;
+  vg_shape shape;
+  vg_dtype dtype;
+  vg__value_conv_args(c.arg, &p->values, v);
+  VG_TRY(vg_op_check(&c));
+  VG_TRY(c.op->shape(&shape, &dtype, &c));
+  VG_TRY(vg_tensor_new(&y, VG_F32, &shape));
+  vg_conv_shape s = vg_conv2d_shape(&c);
+  vg_status status = vg_conv_fixed_run(p->state[in[1]].layer, &s, vg_f32(y), vg_f32(c.in[0]));
+  if (status != VG_OK) {
+    vg_tensor_release(y);
+    return status;
+  }
+  if (act > VG_ACT_RELU6) vg_act_forward(y, y, act, 0.01f);
+  *out = y;
+  return VG_OK;
+}
+
 static vg_status apply(vg_tensor **out, const vg_population *p, int v) {
   const vg__value *d = &p->values.value[v];
   const int *in = vg__value_in(&p->values, v);
@@ -194,7 +291,21 @@ static vg_status compute(vg_tensor **out, vg_population *p, int v) {
     case VG__VALUE_STORED: *out = vg_tensor_retain(p->g->nodes[d->node].tensor); return VG_OK;
     case VG__VALUE_PREFIX: return run_prefix(out, p, d);
     case VG__VALUE_ZEROS: return vg_tensor_zeros(out, p->g->precision, &p->state[*vg__value_in(&p->values, v)].tensor->shape);
+    case VG__VALUE_LAYER: return run_layer(out, p, v);
+    case VG__VALUE_CONV: return run_conv(out, p, v);
     default: return apply(out, p, v);
+  }
+}
+
+/* The parts of weights that a layer was made of: who needs one again takes it again. */
+static void forget_parts(vg_population *p, int v) {
+  const vg__value *d = &p->values.value[v];
+  for (int k = 0; k < d->n_in; k++) {
+    int x = vg__value_in(&p->values, v)[k];
+    if (x < 0 || !p->state[x].tensor) continue;
+    vg_tensor_release(p->state[x].tensor);
+    p->state[x].tensor = NULL;
+    forget_parts(p, x);
   }
 }
 
@@ -203,7 +314,7 @@ static vg_status need_fixed(vg_population *p, int v) {
   if (v < 0 || p->values.value[v].varies || p->state[v].tensor) return VG_OK;
   for (int k = 0; k < p->values.value[v].n_in; k++) VG_TRY(need_fixed(p, vg__value_in(&p->values, v)[k]));
   VG_TRY(compute(&p->state[v].tensor, p, v));
-  if (p->values.value[v].kind == VG__VALUE_OP) p->counts.fixed_bytes += vg_tensor_bytes(p->state[v].tensor);
+  if (p->values.value[v].kind == VG__VALUE_LAYER) forget_parts(p, v);
   return VG_OK;
 }
 
@@ -244,7 +355,7 @@ static vg_status run_network(vg_population *p, int network, vg_population_reader
 static void reset(vg_population *p) {
   for (int v = 0; v < p->values.n; v++) {
     state *st = &p->state[v];
-    *st = (state){ .tensor = st->tensor, .waiting = p->readers[v] };
+    *st = (state){ .tensor = st->tensor, .layer = st->layer, .waiting = p->readers[v] };
   }
   p->counts.computed = 0;
   p->counts.peak_bytes = 0;

@@ -2,7 +2,11 @@
  *
  * The paths are taken in an order in which those with equal beginnings are neighbours, so that what is kept at one time is about the
  * activations of one path ("memos"); a memo goes when its last reader has run. When more than `memory` is kept, the oldest memos go that the
- * path at work does not read, and are computed again when a later one does. Outputs are those of vg_graph_run, to the bit. */
+ * path at work does not read, and are computed again when a later one does. Outputs are those of vg_graph_run, to the bit.
+ *
+ * With `fold`, each convolution is run as a layer with the batch norm and activation behind it (vg_graph_fold does that for one network), its
+ * weights made ready once for the population. That rounds otherwise than vg_graph_run, but which nodes make a layer depends on the graph alone:
+ * a path has the same output, to the bit, in whatever population it stands, also alone. */
 #ifndef VG_GRAPH_POPULATION_H
 #define VG_GRAPH_POPULATION_H
 
@@ -12,6 +16,7 @@ typedef struct vg_population vg_population;
 
 typedef struct vg_population_opts {
   size_t memory;               /* bytes of activations kept, beyond those that one path needs at a time; 0: no bound */
+  bool fold;                   /* only in f32, and while all parameters and statistics are finite, or a NaN could be lost on its way */
 } vg_population_opts;
 
 /* slots [n][g->n_slots] is copied; `g` outlives the population, and its parameters and statistics do not change meanwhile. opts NULL: zeros.
@@ -30,11 +35,11 @@ typedef vg_status (*vg_population_reader)(void *to, int network, const vg_tensor
 VG_CHECKED vg_status vg_population_run(vg_population *p, vg_tensor *x, vg_population_reader read, void *to);
 
 typedef struct vg_population_counts {
-  int64_t distinct;            /* operators and additions that a run without bound computes */
+  int64_t distinct;            /* operators, additions and layers that a run without bound computes */
   int64_t alone;               /* the same, were each path run by itself */
   int64_t computed;            /* in the last run */
   size_t peak_bytes;           /* activations at one time in the last run, without the input */
-  size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights */
+  size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights, layers */
 } vg_population_counts;
 vg_population_counts vg_population_count(const vg_population *p);
 

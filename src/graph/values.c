@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 
 enum { NOTHING = -1, UNREACHED = -2 };
-enum { MAX_KEY = 3 + VG_MAX_ARGS + VG_MAX_IN };
+enum { MAX_KEY = 3 + 2 * VG_MAX_ARGS + VG_MAX_IN };
 
 typedef struct key {
   int64_t word[MAX_KEY];
@@ -33,6 +33,10 @@ void vg__value_args(double arg[VG_MAX_ARGS], const vg__values *s, int v) {
   vg__graph_args(arg, &s->g->nodes[s->value[v].node], slots_of(s, s->value[v].path));
 }
 
+void vg__value_conv_args(double arg[VG_MAX_ARGS], const vg__values *s, int v) {
+  vg__graph_args(arg, &s->g->nodes[s->layer[s->value[v].node]], slots_of(s, s->value[v].path));
+}
+
 /* --- keys --------------------------------------------------------------------------------------------------------------------------- */
 
 static void push(key *k, int64_t word) { k->word[k->n++] = word; }
@@ -43,6 +47,13 @@ static void push_number(key *k, double x) {
   push(k, bits);
 }
 
+static void push_args(key *k, const vg_node *d, const double *slots) {
+  double arg[VG_MAX_ARGS];
+  vg__graph_args(arg, d, slots);
+  push(k, (int64_t)(intptr_t)d->op);
+  for (int i = 0, n = vg_op_n_args(d->op); i < n; i++) push_number(k, arg[i]);
+}
+
 static void write_key(key *k, const vg__values *s, const vg__value *v, const int *in) {
   const vg_node *d = &s->g->nodes[v->node];
   const double *slots = slots_of(s, v->path);
@@ -50,12 +61,8 @@ static void write_key(key *k, const vg__values *s, const vg__value *v, const int
   push(k, v->kind);
   if (v->kind == VG__VALUE_STORED) push(k, v->node);
   if (v->kind == VG__VALUE_PREFIX) push_number(k, slots[d->slot]);
-  if (v->kind == VG__VALUE_OP) {
-    double arg[VG_MAX_ARGS];
-    vg__graph_args(arg, d, slots);
-    push(k, (int64_t)(intptr_t)d->op);
-    for (int i = 0, n = vg_op_n_args(d->op); i < n; i++) push_number(k, arg[i]);
-  }
+  if (v->kind == VG__VALUE_OP || v->kind == VG__VALUE_LAYER) push_args(k, d, slots);
+  if (v->kind == VG__VALUE_LAYER && s->layer[v->node] != v->node) push_args(k, &s->g->nodes[s->layer[v->node]], slots);
   for (int i = 0; i < v->n_in; i++) push(k, in[i]);
 }
 
@@ -140,10 +147,25 @@ static vg_status number_sum(int *id, const numbering *w, int i, int path) {
   return number(id, w->s, VG__VALUE_ZEROS, i, path, &w->map[like], 1);
 }
 
+/* The norm, where there is one, is node `i`; a convolution without it leaves these inputs absent. */
+static vg_status number_layer(int *id, const numbering *w, int i, int path) {
+  const vg_node *nodes = w->s->g->nodes, *conv = &nodes[w->s->layer[i]], *norm = conv == &nodes[i] ? NULL : &nodes[i];
+  int part[6], layer;
+  for (int k = 0; k < 6; k++) {
+    const vg_node *d = k < 2 ? conv : norm;
+    int at = k < 2 ? k + 1 : k - 1;
+    part[k] = d && at < d->n_in && d->in[at] >= 0 ? w->map[d->in[at]] : NOTHING;
+  }
+  VG_TRY(number(&layer, w->s, VG__VALUE_LAYER, i, path, part, 6));
+  return number(id, w->s, VG__VALUE_CONV, i, path, (int[]){ w->map[conv->in[0]], layer }, 2);
+}
+
 static vg_status number_node(int *id, const numbering *w, int i, int path) {
   const vg_node *d = &w->s->g->nodes[i];
   const double *slots = slots_of(w->s, path);
-  int in[VG_MAX_IN];
+  int in[VG_MAX_IN], layer = w->s->layer ? w->s->layer[i] : VG__LAYER_NONE;
+  if (layer == VG__LAYER_INSIDE) return VG_OK;             /* nobody asks for its value */
+  if (layer >= 0) return number_layer(id, w, i, path);
   switch (d->kind) {
     case VG_NODE_INPUT: return number(id, w->s, VG__VALUE_INPUT, i, path, NULL, 0);
     case VG_NODE_PARAM:
@@ -187,6 +209,55 @@ static vg_status number_path(numbering *w, int path) {
   return VG_OK;
 }
 
+/* --- layers ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
+
+/* Which nodes are functions of parameters and buffers alone, and how many read each. */
+static void survey(bool *is_fixed, int *readers, const vg_graph *g) {
+  for (int i = 0; i < g->n; i++) {
+    const vg_node *d = &g->nodes[i];
+    is_fixed[i] = d->kind != VG_NODE_INPUT;
+    readers[i] = i == g->output;
+    for (int k = 0; k < d->n_in; k++) {
+      if (d->in[k] < 0) continue;
+      readers[d->in[k]]++;
+      is_fixed[i] &= is_fixed[d->in[k]];
+    }
+  }
+}
+
+static bool has_fixed_inputs(const vg_node *d, const bool *is_fixed) {
+  for (int k = 1; k < d->n_in; k++)
+    if (d->in[k] >= 0 && !is_fixed[d->in[k]]) return false;
+  return !is_fixed[d->in[0]];
+}
+
+static vg_status find_layers(vg__values *s) {
+  const vg_graph *g = s->g;
+  bool *is_fixed = NULL;
+  int *readers = NULL;
+  vg_status status;
+  VG_GOTO(vg_alloc((void **)&s->layer, (size_t)g->n * sizeof *s->layer));
+  VG_GOTO(vg_alloc((void **)&is_fixed, (size_t)g->n * sizeof *is_fixed));
+  VG_GOTO(vg_alloc((void **)&readers, (size_t)g->n * sizeof *readers));
+  survey(is_fixed, readers, g);
+  for (int i = 0; i < g->n; i++) {
+    const vg_node *d = &g->nodes[i];
+    s->layer[i] = VG__LAYER_NONE;
+    if (is_op(d, "conv2d") && has_fixed_inputs(d, is_fixed)) s->layer[i] = i;
+    if (!is_op(d, "batch_norm") || !has_fixed_inputs(d, is_fixed)) continue;
+    int conv = d->in[0];
+    if (s->layer[conv] != conv || readers[conv] > 1) continue;
+    s->layer[i] = conv;
+    s->layer[conv] = VG__LAYER_INSIDE;
+  }
+done:
+  vg_free(is_fixed);
+  vg_free(readers);
+  return status;
+}
+
 /* --- all --------------------------------------------------------------------------------------------------------------------------- */
 
 static bool reads_slot(const vg_node *d) {
@@ -219,11 +290,12 @@ static vg_status prepare(numbering *w) {
   return vg_alloc((void **)&w->trail, paths * (size_t)w->n_readers * sizeof *w->trail);
 }
 
-vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths) {
+vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, bool layers) {
   numbering w = { .s = s };
   vg_status status;
   *s = (vg__values){ .g = g, .slots = slots, .n_paths = n_paths };
   VG_GOTO(prepare(&w));
+  if (layers) VG_GOTO(find_layers(s));
   for (int p = 0; p < n_paths; p++) VG_GOTO(number_path(&w, p));
   qsort_r(s->order, (size_t)s->n_networks, sizeof *s->order, compare_networks, &w);
 done:
@@ -236,6 +308,7 @@ done:
 }
 
 void vg__values_deinit(vg__values *s) {
+  vg_free(s->layer);
   vg_free(s->value);
   vg_free(s->in);
   vg_free(s->by_hash);

@@ -9,7 +9,16 @@
 
 #include "graph/node.h"
 
-typedef enum vg__value_kind { VG__VALUE_INPUT, VG__VALUE_STORED, VG__VALUE_OP, VG__VALUE_ADD, VG__VALUE_ZEROS, VG__VALUE_PREFIX } vg__value_kind;
+typedef enum vg__value_kind {
+  VG__VALUE_INPUT,
+  VG__VALUE_STORED,         /* a parameter or buffer */
+  VG__VALUE_PREFIX,
+  VG__VALUE_OP,
+  VG__VALUE_ADD,
+  VG__VALUE_ZEROS,
+  VG__VALUE_LAYER,          /* weight and bias of a convolution with the batch norm behind it, of: weight, bias, mean, variance, gamma, beta */
+  VG__VALUE_CONV            /* of: input, layer */
+} vg__value_kind;
 
 typedef struct vg__value {
   vg__value_kind kind;
@@ -22,6 +31,7 @@ typedef struct vg__value {
 typedef struct vg__values {
   const vg_graph *g;        /* borrowed */
   const double *slots;      /* [n_paths][g->n_slots], borrowed */
+  int *layer;               /* [g->n] the convolution that the node, itself or a batch norm, ends as a layer; or a VG__LAYER word. NULL: no layers */
   int n_paths;
   vg__value *value;         /* [n]; number 0 is the network's input */
   int n, room;
@@ -34,12 +44,18 @@ typedef struct vg__values {
   int *order;               /* [n_networks] the networks sorted so that those with equal beginnings are neighbours */
 } vg__values;
 
-/* VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit, also after a failure. */
-VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths);
+/* The node is no part of a layer; it is the convolution before the norm that ends it. */
+enum { VG__LAYER_NONE = -1, VG__LAYER_INSIDE = -2 };
+
+/* With `layers`, convolutions whose weights are parameters are values of kind CONV, together with a batch norm that alone reads them. What is a
+ * layer depends on the graph, not on the paths. VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit, also after a failure. */
+VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, bool layers);
 void vg__values_deinit(vg__values *s);
 
 static inline const int *vg__value_in(const vg__values *s, int v) { return s->in + s->value[v].first_in; }
 /* The arguments of an operator's value. */
 void vg__value_args(double arg[VG_MAX_ARGS], const vg__values *s, int v);
+/* The same for the convolution of a layer. */
+void vg__value_conv_args(double arg[VG_MAX_ARGS], const vg__values *s, int v);
 
 #endif

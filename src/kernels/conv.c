@@ -19,6 +19,7 @@ typedef struct problem {
   direction dir;
   vg_dtype dtype, w_type;
   bool bias;
+  vg_act act;               /* after the sum, forward only: none, relu or relu6 */
 } problem;
 
 int64_t vg_conv_macs(const vg_conv_shape *s) { return s->n * s->ho * s->wo * s->co * (s->ci / s->groups) * s->kh * s->kw; }
@@ -52,6 +53,18 @@ static vg_status describe_operation(dnnl_convolution_desc_t *desc, const vg__pri
   return vg__dnnl_check(status, "describing a convolution");
 }
 
+/* max(x, 0), or a clip to [0, 6], as part of the convolution. */
+static vg_status attach_activation(dnnl_primitive_attr_t attr, vg_act act) {
+  if (act == VG_ACT_NONE) return VG_OK;
+  dnnl_post_ops_t ops;
+  VG_TRY(vg__dnnl_check(dnnl_post_ops_create(&ops), "creating post-operations"));
+  dnnl_status_t s = act == VG_ACT_RELU ? dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0)
+                                       : dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, 0, 6);
+  if (s == dnnl_success) s = dnnl_primitive_attr_set_post_ops(attr, ops);
+  dnnl_post_ops_destroy(ops);
+  return vg__dnnl_check(s, "attaching an activation");
+}
+
 static vg_status make_conv(vg__prim *p, const void *spec) {
   const problem *q = spec;
   dnnl_data_type_t type = vg__dnnl_type(q->dtype);
@@ -63,6 +76,7 @@ static vg_status make_conv(vg__prim *p, const void *spec) {
   dnnl_dims_t bias_dims = { q->s->co };
   vg_status status = VG_OK;
   VG_GOTO(vg__dnnl_attr(&attr));
+  VG_GOTO(attach_activation(attr, q->act));
   VG_GOTO(describe_activations(p, q->s, type));
   VG_GOTO(describe_weights(&p->user_weights, q->s, vg__dnnl_type(q->w_type), false));
   VG_GOTO(describe_weights(&any, q->s, is_dw ? dnnl_f32 : type, true));
@@ -88,7 +102,7 @@ done:
 static vg_status get_conv(vg__prim **out, const problem *q) {
   const vg_conv_shape *s = q->s;
   vg__prim_key key = { { 'c', q->dir, q->dtype, q->w_type, q->bias, s->n, s->h, s->w, s->ci, s->ho, s->wo, s->co, s->kh, s->kw, s->stride_h,
-                         s->stride_w, s->pad_h, s->pad_w, s->dil, s->groups, vg_threads() } };
+                         s->stride_w, s->pad_h, s->pad_w, s->dil, s->groups, vg_threads(), q->act } };
   return vg__prim_get(out, &key, make_conv, q);
 }
 
@@ -195,7 +209,7 @@ static vg_status run_depthwise(const problem *q, void *src, void *dst, void *w, 
   if (q->w_type != wanted) VG_TRY(vg_block_get(&own, (size_t)n_w * vg_dtype_size(wanted)));
   if (own && q->dir != BACKWARD_WEIGHTS) vg_convert(wanted, own, q->w_type, w, n_w);
   void *weights = own ? own : w;
-  if (q->dir == FORWARD) vg_depthwise_forward(&d, q->dtype, dst, src, weights, bias);
+  if (q->dir == FORWARD) vg_depthwise_forward(&d, q->dtype, dst, src, weights, bias, q->act);
   if (q->dir == BACKWARD_DATA) vg_depthwise_backward_data(&d, q->dtype, src, dst, weights);
   if (q->dir == BACKWARD_WEIGHTS) VG_GOTO(vg_depthwise_backward_weight(&d, q->dtype, weights, src, dst));
   if (own && q->dir == BACKWARD_WEIGHTS) vg_convert(q->w_type, w, wanted, own, n_w);
@@ -249,16 +263,101 @@ static vg_status dispatch(const problem *q, void *src, void *dst, void *w, const
 
 vg_status vg_conv_forward(const vg_conv_shape *s, vg_dtype dtype, void *dst, const void *src, vg_dtype w_type, const void *w,
                           const float *bias) {
-  problem q = { s, FORWARD, dtype, w_type, bias != NULL };
+  problem q = { s, FORWARD, dtype, w_type, bias != NULL, VG_ACT_NONE };
   return dispatch(&q, (void *)src, dst, (void *)w, bias);
 }
 
 vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w) {
-  problem q = { s, BACKWARD_DATA, dtype, w_type, false };
+  problem q = { s, BACKWARD_DATA, dtype, w_type, false, VG_ACT_NONE };
   return dispatch(&q, dsrc, (void *)ddst, (void *)w, NULL);
 }
 
 vg_status vg_conv_backward_weights(const vg_conv_shape *s, vg_dtype dtype, vg_dtype dw_type, void *dw, const void *src, const void *ddst) {
-  problem q = { s, BACKWARD_WEIGHTS, dtype, dw_type, false };
+  problem q = { s, BACKWARD_WEIGHTS, dtype, dw_type, false, VG_ACT_NONE };
   return dispatch(&q, (void *)src, (void *)ddst, dw, NULL);
+}
+
+/* --- fixed weights ------------------------------------------------------------------------------------------------------------------- */
+
+/* The primitive for one shape, and the weights as it wants them: `packed`, or those of the layer when it takes them as they are. */
+typedef struct fixed_shape {
+  vg_conv_shape s;
+  int threads;
+  vg__prim *prim;
+  void *packed;
+  struct fixed_shape *next;
+} fixed_shape;
+
+struct vg_conv_fixed {
+  vg_tensor *w, *bias;        /* one reference each */
+  size_t bytes;
+  vg_act act;
+  fixed_shape *shapes;
+};
+
+vg_status vg_conv_fixed_new(vg_conv_fixed **out, vg_tensor *w, vg_tensor *bias, vg_act act) {
+  vg_conv_fixed *f;
+  if (act > VG_ACT_RELU6) return vg_fail(VG_EARG, "convolution: only relu and relu6 can be part of it");
+  VG_TRY(VG_NEW(&f));
+  *f = (vg_conv_fixed){ .w = vg_tensor_retain(w), .bias = vg_tensor_retain(bias), .act = act };
+  *out = f;
+  return VG_OK;
+}
+
+void vg_conv_fixed_free(vg_conv_fixed *f) {
+  if (!f) return;
+  while (f->shapes) {
+    fixed_shape *gone = f->shapes;
+    f->shapes = gone->next;
+    vg_block_put(gone->packed);
+    vg__prim_release(gone->prim);
+    vg_free(gone);
+  }
+  vg_tensor_release(f->w);
+  vg_tensor_release(f->bias);
+  vg_free(f);
+}
+
+size_t vg_conv_fixed_bytes(const vg_conv_fixed *f) { return f->bytes; }
+
+static vg_status fill_fixed(fixed_shape *x, vg_conv_fixed *f, const problem *q) {
+  VG_TRY(get_conv(&x->prim, q));
+  if (!x->prim->side) return VG_OK;
+  size_t bytes = dnnl_memory_desc_get_size(&x->prim->weights);
+  VG_TRY(vg_block_get(&x->packed, bytes));
+  f->bytes += bytes;
+  return vg__prim_run_side(x->prim, x->packed, vg_f32(f->w));
+}
+
+static vg_status fixed_for(fixed_shape **out, vg_conv_fixed *f, const problem *q) {
+  for (fixed_shape *x = f->shapes; x; x = x->next)
+    if (x->threads == vg_threads() && memcmp(&x->s, q->s, sizeof x->s) == 0) {
+      *out = x;
+      return VG_OK;
+    }
+  fixed_shape *x;
+  VG_TRY(VG_NEW(&x));
+  memcpy(&x->s, q->s, sizeof x->s);
+  x->threads = vg_threads();
+  vg_status status = fill_fixed(x, f, q);
+  if (status != VG_OK) {
+    vg_block_put(x->packed);
+    vg__prim_release(x->prim);
+    vg_free(x);
+    return status;
+  }
+  x->next = f->shapes;
+  *out = f->shapes = x;
+  return VG_OK;
+}
+
+vg_status vg_conv_fixed_run(vg_conv_fixed *f, const vg_conv_shape *s, float *dst, const float *src) {
+  problem q = { s, FORWARD, VG_F32, VG_F32, true, f->act };
+  fixed_shape *x;
+  if (is_depthwise(s)) return run_depthwise(&q, (void *)src, dst, vg_f32(f->w), vg_f32(f->bias));
+  VG_TRY(fixed_for(&x, f, &q));
+  void *w = x->packed ? x->packed : vg_f32(f->w);
+  const vg__prim_arg args[] = { { DNNL_ARG_SRC, &x->prim->src, (void *)src }, { DNNL_ARG_WEIGHTS, &x->prim->weights, w },
+                                { DNNL_ARG_DST, &x->prim->dst, dst }, { DNNL_ARG_BIAS, &x->prim->bias, vg_f32(f->bias) } };
+  return vg__prim_run(x->prim, 4, args);
 }

@@ -6,6 +6,7 @@
 #ifndef VG_KERNELS_CONV_H
 #define VG_KERNELS_CONV_H
 
+#include "kernels/activation.h"
 #include "tensor/tensor.h"
 
 typedef struct vg_conv_shape {
@@ -20,6 +21,16 @@ VG_CHECKED vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtyp
 /* dw, of type dw_type, is overwritten. */
 VG_CHECKED vg_status vg_conv_backward_weights(const vg_conv_shape *s, vg_dtype dtype, vg_dtype dw_type, void *dw, const void *src,
                                               const void *ddst);
+
+/* A forward convolution whose weights stay, f32: they are brought into the kernel's layout once for each shape of the input. With it come a bias
+ * and an activation that needs no pass of its own: none, relu or relu6 (which here may turn a NaN into 0). */
+typedef struct vg_conv_fixed vg_conv_fixed;
+/* w [Co, Kh, Kw, Ci/groups] and bias [Co], f32, are retained and do not change while it lives. */
+VG_CHECKED vg_status vg_conv_fixed_new(vg_conv_fixed **out, vg_tensor *w, vg_tensor *bias, vg_act act);
+void vg_conv_fixed_free(vg_conv_fixed *f);       /* NULL is fine */
+/* dst and src as in vg_conv_forward, f32. The same bits for the same shape, whatever was run before. */
+VG_CHECKED vg_status vg_conv_fixed_run(vg_conv_fixed *f, const vg_conv_shape *s, float *dst, const float *src);
+size_t vg_conv_fixed_bytes(const vg_conv_fixed *f);      /* of weights in the kernel's layout */
 
 int64_t vg_conv_macs(const vg_conv_shape *s);
 

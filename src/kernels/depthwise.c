@@ -3,8 +3,9 @@
 
 #include "kernels/ref/depthwise_ref.h"
 
-void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias) {
-  if (VG_DISPATCH(depthwise_forward)(s, dtype, dst, src, weight, bias) != VG_OK) vg_ref_depthwise_forward(s, dtype, dst, src, weight, bias);
+void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias, vg_act act) {
+  if (VG_DISPATCH(depthwise_forward)(s, dtype, dst, src, weight, bias, act) == VG_OK) return;
+  vg_ref_depthwise_forward(s, dtype, dst, src, weight, bias, act);
 }
 
 void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight) {

@@ -7,6 +7,7 @@
 #define VG_KERNELS_DEPTHWISE_H
 
 #include "base/status.h"
+#include "kernels/activation.h"
 #include "kernels/simd.h"
 #include "tensor/tensor.h"
 
@@ -15,8 +16,9 @@ typedef struct vg_dw_shape {
   int kh, kw, stride, pad, dil;
 } vg_dw_shape;
 
-/* bias [C] f32 or NULL (none), added before dst is rounded. Both write all of their output and cannot fail: without memory for scratch they fall back to the plain kernel, which needs none. */
-void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias);
+/* bias [C] f32 or NULL (none), added before dst is rounded; act: none, relu or relu6, applied to the sum. Both write all of their output and cannot
+ * fail: without memory for scratch they fall back to the plain kernel, which needs none. */
+void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias, vg_act act);
 void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight);
 /* dw [C, Kh, Kw, 1] f32, overwritten. The same bits for the same number of threads. VG_ENOMEM. */
 VG_CHECKED vg_status vg_depthwise_backward_weight(const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src, const void *dst_grad);
@@ -24,7 +26,7 @@ VG_CHECKED vg_status vg_depthwise_backward_weight(const vg_dw_shape *s, vg_dtype
 /* The vectorised kernels. VG_ENOMEM without scratch memory; VG_EARG for a kernel or stride beyond VG_DW_MAX_*, which the plain kernels take. */
 enum { VG_DW_MAX_KERNEL = 31, VG_DW_MAX_STRIDE = 16 };
 VG_SIMD_DECLARE(vg_status, depthwise_forward, (const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight,
-                                               const float *bias));
+                                               const float *bias, vg_act act));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_data, (const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad,
                                                      const void *weight));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_weight, (const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src,

@@ -1,9 +1,9 @@
 /* conv2d: 2-D cross-correlation over [N, H, W, C], dense, grouped, dilated, depthwise.
  *   Ho = (H + 2*pad - dil*(Kh-1) - 1) / stride + 1.   pad_w and stride_w are those of the width where they differ (1x7 kernels); -1: the same. */
-#include "kernels/conv.h"
+#include "ops/conv2d.h"
+
 #include "base/alloc.h"
 #include "kernels/gemm.h"
-#include "ops/op.h"
 
 enum { STRIDE, PAD, DIL, GROUPS, STRIDE_W, PAD_W };
 static const vg_arg ARGS[] = {
@@ -18,7 +18,7 @@ static int64_t out_size(int64_t in, int64_t k, int stride, int pad, int dil) {
   return room < 0 ? 0 : room / stride + 1;
 }
 
-static vg_conv_shape shape_of(const vg_call *c) {
+vg_conv_shape vg_conv2d_shape(const vg_call *c) {
   const int64_t *x = c->in[0]->shape.dim, *w = c->in[1]->shape.dim;
   vg_conv_shape s = { .n = x[0], .h = x[1], .w = x[2], .ci = x[3], .co = w[0], .kh = (int)w[1], .kw = (int)w[2] };
   s.stride_h = (int)c->arg[STRIDE];
@@ -55,7 +55,7 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   if (x->shape.rank != 4) return vg_fail(VG_ESHAPE, "conv2d: input must be [N, H, W, C], got %s", vg_shape_text(xs, &x->shape));
   if (w->shape.rank != 4) return vg_fail(VG_ESHAPE, "conv2d: weight must be [Cout, Kh, Kw, Cin/groups], got %s", vg_shape_text(ws, &w->shape));
   VG_TRY(check_dtypes(c));
-  vg_conv_shape s = shape_of(c);
+  vg_conv_shape s = vg_conv2d_shape(c);
   for (int i = 0; i < 4; i++)
     if (x->shape.dim[i] < 1 || w->shape.dim[i] < 1)
       return vg_fail(VG_ESHAPE, "conv2d: no axis may be empty, got input %s and weight %s", vg_shape_text(xs, &x->shape),
@@ -77,7 +77,7 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
 
 static vg_status forward(vg_tensor *out, vg_call *c) {
   const vg_tensor *x = c->in[0], *w = c->in[1], *bias = c->n_in > 2 ? c->in[2] : NULL;
-  vg_conv_shape s = shape_of(c);
+  vg_conv_shape s = vg_conv2d_shape(c);
   float *b = NULL;
   if (bias) {
     VG_TRY(vg_block_get((void **)&b, (size_t)s.co * sizeof *b));
@@ -115,7 +115,7 @@ static vg_status backward_input(vg_tensor *dx, const vg_tensor *dout, const vg_t
 
 static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
   (void)add;
-  vg_conv_shape s = shape_of(c);
+  vg_conv_shape s = vg_conv2d_shape(c);
   if (din[0]) VG_TRY(backward_input(din[0], dout, c->in[1], &s));
   if (din[1]) VG_TRY(backward_weight(din[1], dout, c->in[0], &s));
   if (c->n_in > 2 && din[2]) VG_TRY(backward_bias(din[2], dout, s.co));
@@ -130,7 +130,7 @@ static unsigned reads(const vg_call *c, unsigned wanted) {
 
 static int64_t macs(const vg_shape *out, const vg_call *c) {
   (void)out;
-  vg_conv_shape s = shape_of(c);
+  vg_conv_shape s = vg_conv2d_shape(c);
   return vg_conv_macs(&s);
 }
 

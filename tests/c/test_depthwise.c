@@ -51,9 +51,13 @@ static void check(const vg_dw_shape *s, vg_dtype dtype, bool avx512) {
   void *src = random_values(dtype, in), *grad = random_values(dtype, out), *weight = random_values(dtype, nw);
   void *got = random_values(dtype, out), *want = random_values(dtype, out);
   float *bias = random_values(VG_F32, s->c);
-  vg_ref_depthwise_forward(s, dtype, want, src, weight, bias);
-  assert_int_equal((avx512 ? vg__depthwise_forward_avx512 : vg__depthwise_forward_avx2)(s, dtype, got, src, weight, bias), VG_OK);
-  compare("forward", s, dtype, got, want, out, taps);
+  for (vg_act act = VG_ACT_NONE; act <= VG_ACT_RELU6; act++) {
+    static const char *const NAMES[] = { "forward", "forward with relu", "forward with relu6" };
+    bias[0] = act == VG_ACT_RELU6 ? 6 : bias[0];
+    vg_ref_depthwise_forward(s, dtype, want, src, weight, bias, act);
+    assert_int_equal((avx512 ? vg__depthwise_forward_avx512 : vg__depthwise_forward_avx2)(s, dtype, got, src, weight, bias, act), VG_OK);
+    compare(NAMES[act], s, dtype, got, want, out, taps + (act == VG_ACT_RELU6 ? 6 : 0));
+  }
 
   void *dgot = random_values(dtype, in), *dwant = random_values(dtype, in);
   vg_ref_depthwise_backward_data(s, dtype, dwant, grad, weight);
@@ -127,7 +131,7 @@ static void test_fallback(void **unused) {
   for (int i = 0; i < 33 * 33; i++) weight[i] = (float)i;
   src[0] = grad[0] = 1;
   float out[16];
-  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL);
+  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL, VG_ACT_NONE);
   assert_float_equal(out[0], 0, 0);
   vg_depthwise_backward_data(&s, VG_F32, dsrc, grad, weight);
   assert_float_equal(dsrc[1], 1, 0);
@@ -135,7 +139,7 @@ static void test_fallback(void **unused) {
   assert_float_equal(dw[0], 1, 0);
   assert_true(make(&s, 1, 4, 4, 1, 3, 3, 1, 1, 1));
   vg_alloc_fail_at(1, 1);
-  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL);
+  vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL, VG_ACT_NONE);
   assert_int_equal(vg_depthwise_backward_weight(&s, VG_F32, dw, src, grad), VG_ENOMEM);
   vg_alloc_fail_at(0, 0);
   assert_float_equal(out[0], 4, 0);

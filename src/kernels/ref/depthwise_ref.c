@@ -10,7 +10,8 @@ static void put(vg_dtype dtype, void *p, int64_t i, double v) {
   else ((float *)p)[i] = (float)v;
 }
 
-void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias) {
+void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias,
+                              vg_act act) {
   for (int64_t n = 0; n < s->n; n++)
     for (int64_t y = 0; y < s->ho; y++)
       for (int64_t x = 0; x < s->wo; x++)
@@ -22,6 +23,8 @@ void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, c
               if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) continue;
               sum += (double)get(dtype, src, ((n * s->h + iy) * s->w + ix) * s->c + c) * get(dtype, weight, (c * s->kh + i) * s->kw + j);
             }
+          if (act != VG_ACT_NONE && sum < 0) sum = 0;
+          if (act == VG_ACT_RELU6 && sum > 6) sum = 6;
           put(dtype, dst, ((n * s->ho + y) * s->wo + x) * s->c + c, sum);
         }
 }

@@ -26,6 +26,7 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
 
 enum { MAX_RING = 256, RING_BYTES = 64 << 10, TAPS_AT_ONCE = 9 };
 /* Multiply-adds (of lanes) below which waking other threads costs more than it brings. */
@@ -86,6 +87,15 @@ INLINE void store(void *row, int64_t i, vf v, bool bf16, int lanes) {
 #endif
 }
 
+/* relu or relu6; a NaN stays. */
+INLINE vf activate(vf v, vg_act act) {
+  v = (vf)(~(v < 0) & (vi)v);
+  if (act != VG_ACT_RELU6) return v;
+  vi above = v > 6;
+  vf six = (vf){ 0 } + 6;
+  return (vf)((above & (vi)six) | (~above & (vi)v));
+}
+
 /* Output columns first, first + phases, ...: column q of the phase reads ring columns x0 + q*col_step + k*xtap for its k-th tap, whose kernel
  * column is w0 + k*wtap. */
 typedef struct phase {
@@ -96,6 +106,7 @@ typedef struct phase {
 typedef struct plan {
   const vg_dw_shape *s;
   bool bf16, transposed;                 /* transposed: from the output's gradient to the input's */
+  vg_act act;
   int64_t in_h, in_w, out_h, out_w, c;
   int64_t vectors, group, groups;        /* vectors of channels, in one group (the last may have fewer), number of groups */
   int64_t ring_rows, ring_cols, left;    /* left: ring column of input column 0 */
@@ -252,7 +263,7 @@ static void window_rows(window *win, worker *w, const plan *p, const void *in, i
 
 /* W output columns of one vector of channels, whose sums begin at `start`. dst: the first column's element; `next` elements from column to column. */
 INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, const window *win, int64_t xo, const vf *weight, vf start, int kw,
-                  const phase *ph, bool bf16, int lanes) {
+                  const phase *ph, bool bf16, int lanes, vg_act act) {
   vf acc[16];
 #pragma GCC unroll 16
   for (int j = 0; j < W; j++) acc[j] = start;
@@ -266,6 +277,10 @@ INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, c
       w += ph->wtap;
     }
   }
+  if (act != VG_ACT_NONE) {
+#pragma GCC unroll 16
+    for (int j = 0; j < W; j++) acc[j] = activate(acc[j], act);
+  }
 #pragma GCC unroll 16
   for (int j = 0; j < W; j++)
     if (j < valid) store(dst, j * next, acc[j], bf16, lanes);
@@ -273,10 +288,10 @@ INLINE void block(int W, int64_t step, void *dst, int64_t next, int64_t valid, c
 
 /* All columns of one phase: blocks of 16 where the registers suffice, then 8; the last one reaches back over columns already done. */
 INLINE void columns(int64_t step, void *dst, int64_t next, const window *win, int64_t xo, const vf *weight, vf start, int kw, const phase *ph,
-                    bool bf16, int lanes) {
+                    bool bf16, int lanes, vg_act act) {
   int64_t q = 0, cols = ph->cols;
 #define AT(W, q, valid) \
-  block(W, step, (void *)element(dst, (q) * next, bf16), next, valid, win, xo + (q) * step, weight, start, kw, ph, bf16, lanes)
+  block(W, step, (void *)element(dst, (q) * next, bf16), next, valid, win, xo + (q) * step, weight, start, kw, ph, bf16, lanes, act)
 #ifdef __AVX512F__
   for (; q + 16 <= cols; q += 16) AT(16, q, 16);
 #endif
@@ -293,13 +308,13 @@ static void columns_any(const plan *p, void *dst, int64_t next, const window *wi
   vf start = packed[p->s->kh * kw];
   const vf *weight = packed;
   if (p->bf16) {
-    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, true, lanes);
-    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, true, lanes);
-    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, true, lanes);
+    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, true, lanes, p->act);
+    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, true, lanes, p->act);
+    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, true, lanes, p->act);
   } else {
-    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, false, lanes);
-    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, false, lanes);
-    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, false, lanes);
+    if (p->col_step == 1) columns(1, dst, next, win, xo, weight, start, kw, ph, false, lanes, p->act);
+    else if (p->col_step == 2) columns(2, dst, next, win, xo, weight, start, kw, ph, false, lanes, p->act);
+    else columns(p->col_step, dst, next, win, xo, weight, start, kw, ph, false, lanes, p->act);
   }
 }
 
@@ -338,9 +353,11 @@ static void run_job(worker *w, const plan *p, void *out, const void *in, const v
   }
 }
 
-static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const void *in, const void *weight, const float *bias, bool transposed) {
+static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const void *in, const void *weight, const float *bias, vg_act act,
+                          bool transposed) {
   plan p;
   VG_TRY(plan_make(&p, s, dtype, transposed));
+  p.act = act;
   int64_t threads = omp_get_max_threads(), packed_size = p.vectors * (s->kh * s->kw + 1);
   vf *scratch = NULL;
   VG_TRY(vg_block_get((void **)&scratch, (size_t)(packed_size + threads * ring_size(&p)) * sizeof(vf)));
@@ -357,12 +374,12 @@ static vg_status convolve(const vg_dw_shape *s, vg_dtype dtype, void *out, const
 }
 
 vg_status VG_SIMD(depthwise_forward)(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight,
-                                     const float *bias) {
-  return convolve(s, dtype, dst, src, weight, bias, false);
+                                     const float *bias, vg_act act) {
+  return convolve(s, dtype, dst, src, weight, bias, act, false);
 }
 
 vg_status VG_SIMD(depthwise_backward_data)(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight) {
-  return convolve(s, dtype, dsrc, dst_grad, weight, NULL, true);
+  return convolve(s, dtype, dsrc, dst_grad, weight, NULL, VG_ACT_NONE, true);
 }
 
 /* ---- weight gradient ---- */
