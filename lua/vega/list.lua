@@ -94,7 +94,8 @@ end
 
 local function print_list(list)
   for _, item in ipairs(list) do
-    print(("%-20s %s%s"):format(item.name, item.about, item.objectives and " [several objectives]" or ""))
+    print(("%-20s %s%s%s"):format(item.name, item.about, item.objectives and " [several objectives]" or "",
+      item.needs and (" [needs %s]"):format(table.concat(item.needs, ", ")) or ""))
     if item.decisions then print(("%22s%s"):format("", size_text(item))) end
     for _, o in ipairs(item.options or {}) do
       local default = o.required and "(needed)" or o.default == nil and "" or plain(o.default)

@@ -54,7 +54,9 @@ local function score(descriptor, graph, options)
   if type(graph) ~= "userdata" or not pcall(function() return graph:n_params() end) then
     error(("%s: a network expected, got %s"):format(who, type(graph)), 3)
   end
-  local own, o = {}, {}
+  local own, o, known = {}, {}, {}
+  for _, names in ipairs { COMMON, class.params or {} } do for name in pairs(names) do known[name] = true end end
+  util.check_options(who, options or {}, known, 3)
   for key, value in pairs(options or {}) do
     if COMMON[key] then o[key] = value else own[key] = value end
   end
@@ -65,7 +67,8 @@ local function score(descriptor, graph, options)
   for key, value in pairs(util.parameters(who, class.params or {}, own, 3)) do o[key] = value end
   o.seed = o.seed or 1
   local ok, value = pcall(class.score, graph, o)
-  if not ok then error(("%s: %s"):format(who, tostring(value)), 3) end
+  if not ok and type(value) ~= "string" then error(value, 0) end               -- an error object of someone else's
+  if not ok then error(("%s: %s"):format(who, value), 3) end
   return value
 end
 

@@ -93,7 +93,7 @@ function stats.kendall(x, y, options)
     c, d = c + agree[i], d + differ[i]
     untied_x, untied_y = untied_x + n - rx.group[rx.rank[i]], untied_y + n - ry.group[ry.rank[i]]
   end
-  local root = math.sqrt(untied_x) * math.sqrt(untied_y)
+  local root = math.sqrt(1.0 * untied_x * untied_y)
   local tau, sum = (c - d) / root, 0
   for i = 1, n do                                  -- how much observation i moves tau: the delta method on its three sums
     local own_x, own_y = n - rx.group[rx.rank[i]], n - ry.group[ry.rank[i]]
@@ -101,7 +101,8 @@ function stats.kendall(x, y, options)
     sum = sum + h * h
   end
   local se = 2 * math.sqrt(sum / (n * (n - 1)))
-  local about = { se = se, n = n, concordant = c // 2, discordant = d // 2, ties_x = (untied_y - c - d) // 2, ties_y = (untied_x - c - d) // 2 }
+  local about = { se = se, n = n, concordant = c // 2, discordant = d // 2, ties_x = (untied_y - c - d) // 2,
+    ties_y = (untied_x - c - d) // 2 }
   if math.abs(tau) < 1 then
     local z, half = 0.5 * math.log((1 + tau) / (1 - tau)), normal_quantile(0.5 + level / 2) * se / (1 - tau * tau)
     about.low, about.high = 1 - 2 / (math.exp(2 * (z - half)) + 1), 1 - 2 / (math.exp(2 * (z + half)) + 1)

@@ -1,4 +1,5 @@
 /* vega.core.linalg: small dense matrices, as flat lists row by row, in doubles. What is not defined returns nil, message, "ENAN". */
+#include <float.h>
 #include <math.h>
 
 #include "base/eigen.h"
@@ -26,10 +27,15 @@ static int l_eigenvalues(lua_State *L) {                  /* eigenvalues(symmetr
 
 static int l_log_det(lua_State *L) {                      /* log_det(symmetric) -> log of its determinant; nil where it is not positive definite */
   size_t n;
-  double *a = check_square(L, &n), sum = 0;
+  double *a = check_square(L, &n), sum = 0, largest = 0;
+  for (size_t i = 0; i < n; i++) largest = fmax(largest, a[i * n + i]);
   vg_status s = vg_cholesky(a, (int64_t)n, (int64_t)n);
+  for (size_t i = 0; i < n && s == VG_OK; i++) {
+    double pivot = a[i * n + i] * a[i * n + i];
+    if (pivot <= (double)n * DBL_EPSILON * largest) s = vg_fail(VG_ENAN, "log_det: the matrix is singular, as far as doubles go");
+    else sum += log(pivot);
+  }
   if (s != VG_OK) return vgl_fail(L, s);
-  for (size_t i = 0; i < n; i++) sum += 2 * log(a[i * n + i]);
   lua_pushnumber(L, sum);
   return 1;
 }

@@ -32,6 +32,17 @@ int vgl_apply(lua_State *L, vg_call *c) {
   return 1;
 }
 
+/* { the current tape }, which does not keep it alive: a tape that nobody closes is collected all the same. [-0, +1, m] */
+static void push_previous(lua_State *L) {
+  lua_createtable(L, 1, 0);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &CURRENT);
+  lua_rawseti(L, -2, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
 static int l_new(lua_State *L) {                          /* tape({ seed = 1, train = true }) -> tape, now current */
   static const char *const KEYS[] = { "seed", "train", NULL };
   uint64_t seed = 1;
@@ -41,13 +52,15 @@ static int l_new(lua_State *L) {                          /* tape({ seed = 1, tr
     if (lua_getfield(L, 1, "seed") != LUA_TNIL) seed = (uint64_t)luaL_checkinteger(L, -1);
     if (lua_getfield(L, 1, "train") != LUA_TNIL) train = lua_toboolean(L, -1);
   }
-  vgl_tape *t = lua_newuserdatauv(L, sizeof *t, 0);
+  vgl_tape *t = lua_newuserdatauv(L, sizeof *t, 1);       /* the user value: { the tape that was current before }, weak */
   memset(t, 0, sizeof *t);
   luaL_setmetatable(L, TYPE);
   t->train = train;
   t->rng = vg_rng_at(seed, vg_rng_stream("tape", 4, 0));
   vg_status s = vg_tape_new(&t->tape);
   if (s != VG_OK) return vgl_fail(L, s);
+  push_previous(L);
+  lua_setiuservalue(L, -2, 1);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &CURRENT);
   return 1;
@@ -114,14 +127,21 @@ static int l_reset(lua_State *L) {                        /* tape:reset() forget
   return 0;
 }
 
-static int l_close(lua_State *L) {                        /* tape:close() frees it; nothing is recorded any more */
+/* tape:close() frees it; the newest tape that is still open is current again, where there is one. */
+static int l_close(lua_State *L) {
   vgl_tape *t = luaL_checkudata(L, 1, TYPE);
-  if (vgl_current_tape(L) == t) {
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &CURRENT);
-  }
+  bool was_current = t->tape && vgl_current_tape(L) == t;
   vg_tape_free(t->tape);
   t->tape = NULL;
+  if (!was_current) return 0;
+  lua_settop(L, 1);
+  while (t && !t->tape) {                                 /* nil ends the chain */
+    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) lua_rawgeti(L, -1, 1);
+    t = lua_touserdata(L, -1);
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+  }
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &CURRENT);
   return 0;
 }
 

@@ -53,6 +53,18 @@ function HERE.engine_tour()
   assert.is_true(accuracy > 70, out)
 end
 
+function HERE.proxies()
+  local out = run "proxies.lua --trials 12 --networks 3 --images 200"
+  assert.matches("naswot", out)
+  local n = 0
+  for name, tau in out:gmatch "(%l+) +Kendall's tau with the accuracy of 3 trained networks +(%S+)" do
+    assert.is_table(require("vega.proxy")[name])
+    assert.is_true(math.abs(tonumber(tau)) <= 1 or tau:find "nan" ~= nil, out)
+    n = n + 1
+  end
+  assert.equal(#require("vega.proxy").names(), n)
+end
+
 function HERE.supernet()
   local out = run "supernet.lua --images 512 --epochs 3 --candidates 4"
   local plain, other = out:match "'layer1' trained (%d+) times as plain, (%d+) as k5_e4"

@@ -15,8 +15,8 @@ local function option(item, name)
 end
 
 describe("vega-lua list", function()
-  it("names every strategy and scheduler, with a sentence about it", function()
-    for kind, family in pairs { strategies = require "vega.strategy", schedulers = require "vega.scheduler" } do
+  it("names every strategy, scheduler and proxy, with a sentence about it", function()
+    for kind, family in pairs { strategies = require "vega.strategy", schedulers = require "vega.scheduler", proxies = require "vega.proxy" } do
       local by_name, list = listed(kind)
       assert.equal(#family.names(), #list)
       for _, name in ipairs(family.names()) do
@@ -64,7 +64,7 @@ describe("vega-lua list", function()
     assert.matches("unknown word 'schedulrs'; did you mean 'schedulers'", err)
     code, _, err = helper.run "%s list"
     assert.equal(2, code)
-    assert.matches("one of ops, schedulers, spaces, strategies must follow", err)
+    assert.matches("one of ops, proxies, schedulers, spaces, strategies must follow", err)
     assert.equal(2, (helper.run "%s list ops --format yaml"))
   end)
 end)

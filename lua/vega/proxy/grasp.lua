@@ -1,12 +1,13 @@
---- GraSP: -sum of w (H g), how the norm of the gradient g would change if w were scaled down; H is the Hessian. Wang et al. 2020, arXiv:2002.07376;
--- as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134 (temperature 1, one minibatch, weights of convolutions and linear layers).
+--- GraSP: how the norm of the gradient would change if the weights shrank. -sum of w (H g), g the gradient, H the Hessian. Wang et al. 2020,
+-- arXiv:2002.07376; as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134 (temperature 1, one minibatch, weights of convolutions and linear layers).
 -- The engine has no second derivatives: H g is the central difference (g(w + eps g) - g(w - eps g)) / 2 eps, eps = step |w| / |g|. The papers
 -- differentiate twice; where a step crosses kinks of ReLU the two differ.
 local core = require "vega.core"
 local walk = require "vega.walk"
 local op = core.op
 
-local Grasp = { name = "grasp", needs = { "batch", "labels" }, params = { step = { 1e-2, min = 1e-6, max = 1, about = "length of the difference, of |w|" } } }
+local Grasp = { name = "grasp", needs = { "batch", "labels" },
+  params = { step = { 1e-2, min = 1e-6, max = 1, about = "length of the difference, of |w|" } } }
 
 -- The gradients of the loss by the weights, with the weights at values[i].
 local function gradients(net, values, o)

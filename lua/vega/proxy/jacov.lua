@@ -1,5 +1,5 @@
---- Jacobian covariance: are the derivatives by the input different for different images? -sum of log(v + k) + 1 / (v + k) over the eigenvalues v of
--- the correlations between them, k = 1e-5. Mellor et al. 2020, arXiv:2006.04647 (version 1). Batch statistics. Repeated images make v = 0.
+--- Jacobian covariance: how different the derivatives by the input are for different images. -sum of log(v + k) + 1 / (v + k) over the eigenvalues v
+-- of the correlations between them, k = 1e-5. Mellor et al. 2020, arXiv:2006.04647 (version 1). Batch statistics. Repeated images make v = 0.
 local core = require "vega.core"
 local walk = require "vega.walk"
 

@@ -1,4 +1,4 @@
---- NASWOT: log |K|, where K_ij counts the rectifiers that are on or off alike for images i and j: how well an untrained network tells images apart.
+--- NASWOT: how well the rectifiers of an untrained network tell images apart. log |K|, where K_ij counts those on or off alike for images i and j.
 -- Mellor et al. 2021, arXiv:2006.04647. Every rectified activation has a code, norms' fused ones too: relu, leaky_relu, relu6 (its upper kink is
 -- ignored), hswish and swish, on where the output is positive. Gates (sigmoid, hsigmoid, tanh) have none. Batch statistics.
 local core = require "vega.core"

@@ -1,4 +1,4 @@
---- SNIP: the sum over weights of |w dL/dw| on one minibatch, how much the loss feels each of them. Lee et al. 2019, arXiv:1810.02340; as a score
+--- SNIP: how much the loss of one minibatch feels each weight. The sum of |w dL/dw|. Lee et al. 2019, arXiv:1810.02340; as a score
 -- of networks Abdelfattah et al. 2021, arXiv:2101.08134. Weights of convolutions and linear layers; batch statistics; mean cross entropy.
 local core = require "vega.core"
 local walk = require "vega.walk"

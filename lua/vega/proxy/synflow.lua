@@ -1,5 +1,5 @@
---- SynFlow: sum over weights of |w dR/dw|, where R is the sum of the outputs of the network with absolute weights for an image of ones: how much
--- flows through the network, without data. Tanaka et al. 2020, arXiv:2006.05467; as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134:
+--- SynFlow: how much flows through the network, without data. The sum over weights of |w dR/dw|, where R is the sum of the outputs of the network
+-- with absolute weights for an image of ones. Tanaka et al. 2020, arXiv:2006.05467; as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134:
 -- norms are left out, the sum is over weights of convolutions and linear layers, biases (absolute too) only flow.
 --
 -- Without norms the flow grows by an order of magnitude a layer and leaves the range of f32 after some thirty. A value here is m * 2^e, m a tensor

@@ -1,4 +1,4 @@
---- Zen-score: log of how far the last feature map moves when a Gaussian image does, plus the logs of the deviations that batch norms divided out.
+--- Zen-score: how far the last feature map moves when a Gaussian image does, as a log. The deviations that batch norms divided out are multiplied in.
 -- Lin et al. 2021, arXiv:2102.01063. Data-free: weights, images and disturbances from N(0, 1), gammas 1, biases 0, batch statistics; the feature
 -- map is what the last pooling operator reads (the output where there is none); the mean of `repeats` draws.
 -- Departure: a norm's deviation is that of the batch; the authors' code reads the running variance after two steps of momentum 0.1 from 1.
