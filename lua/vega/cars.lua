@@ -22,20 +22,25 @@ local cars = {}
 
 -- Members -----------------------------------------------------------------------------------------------------------------------------
 
-local PATIENCE = 200        -- draws in a row that were known already: then the space counts as exhausted
+local PATIENCE = 200        -- draws in a row that were known already: then what is left of a small space is taken
+local SMALL = 100000
 
 --- Draws architectures that differ from all in `known` (a set of hashes, which grows) and from each other.
--- @param draw function(rng) -> arch, origin @return at most n members
+-- @param draw function() -> arch, origin @return n members, fewer where the space has no more
 local function draw_new(space, known, n, draw, rng, epoch)
   local members, refused = {}, 0
-  while #members < n and refused < PATIENCE do
-    local arch, origin = draw(rng)
+  local function add(arch, origin)
     local key = space:hash(arch)
-    if known[key] then refused = refused + 1
-    else
-      known[key], refused = true, 0
-      members[#members + 1] = { arch = arch, origin = origin, born = epoch }
-    end
+    refused = refused + 1
+    if known[key] then return end
+    known[key], refused = true, 0
+    members[#members + 1] = { arch = arch, origin = origin, born = epoch }
+  end
+  while #members < n and refused < PATIENCE do add(draw()) end
+  if #members == n or not space.size or space.size > SMALL then return members end
+  for _, arch in space:members { shuffle = rng:int(0, math.maxinteger - 1) } do
+    add(arch, "rest")
+    if #members == n then break end
   end
   return members
 end
@@ -44,7 +49,7 @@ local NODES = { operator = "node" }
 
 --- Children of a generation: a quarter mutants (nodes of a parent exchanged, each with probability 1/2, for those of a random architecture), a
 -- quarter crosses of two members, half random. No child is like a member or another child.
--- @param members list of { arch = } @return at most n of { arch =, origin =, born = epoch }
+-- @param members list of { arch = } @return n, fewer where the space has no more, of { arch =, origin =, born = epoch }
 function cars.offspring(space, members, n, rng, epoch)
   local known = {}
   for _, m in ipairs(members) do known[space:hash(m.arch)] = true end
@@ -65,13 +70,19 @@ local function first_population(o)
   for i, arch in ipairs(o.initial or {}) do
     local good, message = o.space:check(arch)
     if not good then error(("cars.search: initial: architecture %d: %s"):format(i, message), 3) end
-    known[o.space:hash(good)] = true
+    local key = o.space:hash(good)
+    if known[key] then error(("cars.search: initial: architecture %d is there twice"):format(i), 3) end
+    known[key] = true
     members[i] = { arch = good, origin = "given", born = 0 }
   end
   if #members > o.population then error(("cars.search: initial: at most population = %d, got %d"):format(o.population, #members), 3) end
   local rng = core.rng.new(o.seed, "population", 0)
   local rest = draw_new(o.space, known, o.population - #members, function() return o.space:random(rng), "random" end, rng, 0)
-  return table.move(rest, 1, #rest, #members + 1, members)
+  table.move(rest, 1, #rest, #members + 1, members)
+  if #members < o.population then
+    error(("cars.search: population must be at most the %d architectures of space '%s', got %d"):format(#members, o.space.name, o.population), 3)
+  end
+  return members
 end
 
 -- The search --------------------------------------------------------------------------------------------------------------------------

@@ -79,8 +79,5 @@ return function(options)
   o.data, o.validation = check_data(o)
   o.supernet = check_supernet(o, o.data)
   o.space = o.supernet.space
-  if o.space.size and o.space.size < o.population then
-    error(("cars.search: population must be at most the %s architectures of space '%s', got %d"):format(o.space.size, o.space.name, o.population), 3)
-  end
   return o
 end
