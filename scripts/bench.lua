@@ -6,6 +6,7 @@
 --    vega-lua scripts/bench.lua agree                        the same loss as the peer from the same weights
 --    vega-lua scripts/bench.lua startup
 --    vega-lua scripts/bench.lua ask --strategies random,tpe --counts 100,1000,10000 --limit 60      what searchers cost (bench_ask.lua)
+--    vega-lua scripts/bench.lua population --paths 1000 --images 512 --threads 2      one-shot scores, shared and one by one (bench_population.lua)
 --    vega-lua scripts/bench.lua space                        draws from search spaces (bench_space.lua)
 --
 -- A step is forward, backward, clipping at norm 5 and SGD (0.025, momentum 0.9, decay 3e-4) on random images. `compare` alternates with the peer
@@ -20,7 +21,7 @@ local json, sys = core.json, core.sys
 
 local INPUT, CLASSES = { 32, 32, 3 }, 10
 local DEFAULTS = { workload = "resnet20", batch = 64, threads = 2, precision = "f32", steps = 5, pairs = 5,
-  strategies = "", counts = "100,1000,10000", limit = 60 }
+  strategies = "", counts = "100,1000,10000", limit = 60, paths = 1000, images = 512, sample = 20 }
 
 local function fail(message, ...)
   io.stderr:write("bench: ", message:format(...), "\n")
@@ -33,11 +34,13 @@ local function options()
   for i = 2, #arg, 2 do
     local key = arg[i]:match "^%-%-(%a+)$"
     if not key or DEFAULTS[key] == nil then
-      local near = require("vega.util").nearest(key or arg[i], { "workload", "batch", "threads", "precision", "steps", "pairs", "strategies", "counts", "limit" })
+      local util = require "vega.util"
+      local near = util.nearest(key or arg[i], util.sorted_keys(DEFAULTS))
       fail("unknown option %s%s", arg[i], near and "; did you mean --" .. near .. "?" or "")
     end
     if arg[i + 1] == nil then fail("%s wants a value", arg[i]) end
     o[key] = math.type(DEFAULTS[key]) == "integer" and (math.tointeger(arg[i + 1]) or fail("%s wants an integer", arg[i])) or arg[i + 1]
+    if math.type(o[key]) == "integer" and o[key] < 1 then fail("%s must be at least 1", arg[i]) end
   end
   if not workloads[o.workload] then fail("unknown workload '%s'; known are darts, fair, mbv2, pcdarts, resnet20", o.workload) end
   if o.precision ~= "f32" and o.precision ~= "bf16" then fail("precision is f32 or bf16, got %s", o.precision) end
@@ -181,10 +184,12 @@ end
 
 local function ask(o) return dofile(here .. "/bench_ask.lua")(here, o) end
 
+local function population(o) return dofile(here .. "/bench_population.lua")(o) end
+
 local function space() return dofile(here .. "/bench_space.lua")() end
 
-local COMMANDS = { ask = ask, space = space, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
+local COMMANDS = { ask = ask, population = population, space = space, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
 local command = COMMANDS[arg[1]]
-if not command then fail("expected ask, space, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
+if not command then fail("expected ask, population, space, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
 local result = command(options())
 if result then print(json.encode(result)) end

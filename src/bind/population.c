@@ -80,13 +80,13 @@ static int l_scores(lua_State *L) {
   return 1;
 }
 
-/* population:counts() -> { paths, networks (distinct), distinct, alone, computed (operators, see population.h), peak_bytes, fixed_bytes } */
+/* population:counts() -> { paths, networks (distinct), distinct, alone, computed, macs, peak_bytes, fixed_bytes }, as in graph/population.h */
 static int l_counts(lua_State *L) {
   const vg_population *p = check_population(L, 1)->population;
   vg_population_counts c = vg_population_count(p);
   struct { const char *name; int64_t value; } list[] = {
     { "paths", vg_population_n_paths(p) }, { "networks", vg_population_n_networks(p) }, { "distinct", c.distinct }, { "alone", c.alone },
-    { "computed", c.computed }, { "peak_bytes", (int64_t)c.peak_bytes }, { "fixed_bytes", (int64_t)c.fixed_bytes },
+    { "computed", c.computed }, { "macs", c.macs }, { "peak_bytes", (int64_t)c.peak_bytes }, { "fixed_bytes", (int64_t)c.fixed_bytes },
   };
   lua_createtable(L, 0, sizeof list / sizeof *list);
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {

@@ -252,7 +252,7 @@ done:
   return status;
 }
 
-static vg_status run_conv(vg_tensor **out, const vg_population *p, int v) {
+static vg_status run_conv(vg_tensor **out, vg_population *p, int v) {
   const int *in = vg__value_in(&p->values, v);
   vg_act act = act_of(p, &p->values.value[v]);
   vg_call c = { .op = vg_op_find("conv2d"), .n_in = 2, .in = { p->state[in[0]].tensor, p->state[in[1]].tensor } };
@@ -270,18 +270,21 @@ static vg_status run_conv(vg_tensor **out, const vg_population *p, int v) {
     return status;
   }
   if (act > VG_ACT_RELU6) vg_act_forward(y, y, act, 0.01f);
+  p->counts.macs += vg_conv_macs(&s);
   *out = y;
   return VG_OK;
 }
 
-static vg_status apply(vg_tensor **out, const vg_population *p, int v) {
+static vg_status apply(vg_tensor **out, vg_population *p, int v) {
   const vg__value *d = &p->values.value[v];
   const int *in = vg__value_in(&p->values, v);
   vg_call c = { .op = d->kind == VG__VALUE_ADD ? vg_op_find("add") : p->g->nodes[d->node].op, .n_in = d->n_in };
   if (d->kind == VG__VALUE_OP) vg__value_args(c.arg, &p->values, v);
   for (int k = 0; k < d->n_in; k++)
     if (in[k] >= 0) c.in[k] = p->state[in[k]].tensor;
-  return vg_tape_apply(out, NULL, &c);
+  VG_TRY(vg_tape_apply(out, NULL, &c));
+  p->counts.macs += c.op->macs(&(*out)->shape, &c);
+  return VG_OK;
 }
 
 /* The inputs are there. */
@@ -357,7 +360,7 @@ static void reset(vg_population *p) {
     state *st = &p->state[v];
     *st = (state){ .tensor = st->tensor, .layer = st->layer, .waiting = p->readers[v] };
   }
-  p->counts.computed = 0;
+  p->counts.computed = p->counts.macs = 0;
   p->counts.peak_bytes = 0;
 }
 

@@ -38,6 +38,7 @@ typedef struct vg_population_counts {
   int64_t distinct;            /* operators, additions and layers that a run without bound computes */
   int64_t alone;               /* the same, were each path run by itself */
   int64_t computed;            /* in the last run */
+  int64_t macs;                /* multiply-adds of the last run, for its whole batch */
   size_t peak_bytes;           /* activations at one time in the last run, without the input */
   size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights, layers */
 } vg_population_counts;
