@@ -1,4 +1,4 @@
---- One run, many sizes: CARS trains one supernet of DARTS cells on Fashion-MNIST and evolves a population on its weights, from small to large networks.
+--- One run, many sizes: CARS trains one supernet of DARTS cells on Fashion-MNIST and evolves small to large networks on its weights.
 -- Run: scripts/run examples/cars.lua                (a few minutes; Ctrl-C is safe, run it again to continue)
 --      scripts/run examples/cars.lua --protect none      (plain sorting: see which sizes are lost)
 local vega = require "vega"
@@ -25,8 +25,8 @@ local result = assert(vega.cars.search {
 print(result)
 
 for _, g in ipairs(result.generations) do
-  print(("after epoch %d: %d of %d children survive, %d to %d parameters, best accuracy %.3f"):format(g.epoch, g.survived, g.children, g.least, g.most,
-    g.accuracy))
+  print(("after epoch %d: %d of %d children survive, %d to %d parameters, best accuracy %.3f"):format(g.epoch, g.survived, g.children, g.least,
+    g.most, g.accuracy))
 end
 for _, member in ipairs(result.exported) do
   print(("to train from scratch: %d parameters, %s"):format(member.values.params, space.text(member.arch)))

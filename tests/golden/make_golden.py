@@ -259,6 +259,17 @@ network("adam", {"lr": 0.01, "betas": (0.9, 0.99), "weight_decay": 1e-2}, 0.1, 0
 network("adamw", {"lr": 0.01, "weight_decay": 0.1}, 0, 0)
 
 
+def mixture(train):
+    """Row 1 of the weights: a plain term, nothing, and a term that is normalised on the way."""
+    case("mix", [randn(2, 3), randn(3, 4, 5, 6), None, None, None, None, None, randn(3, 4, 5, 6) * 2 + 1, randn(6), positive(6)],
+         lambda w, x, m1, v1, n, mn, vn, y, m, v: w[1, 0] * x + w[1, 2] * nhwc(F.batch_norm(nchw(y), m.clone(), v.clone(), None, None, train, 0.1, 1e-5)),
+         {"row": 1}, (8, 9), train)
+
+
+mixture(True)
+mixture(False)
+
+
 def write(path):
     header, data = {"__metadata__": {"torch": torch.__version__, "cases": json.dumps(cases), "networks": json.dumps(networks)}}, bytearray()
     for name in sorted(tensors):
