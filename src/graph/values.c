@@ -97,6 +97,7 @@ static vg_status set_room(vg__values *s, int room) {
 }
 
 static vg_status keep_inputs(vg__values *s, const int *in, int n_in) {
+  if (n_in == 0) return VG_OK;
   if (s->n_in + n_in > s->in_room) {
     int room = 2 * s->in_room + VG_MAX_IN;
     VG_TRY(vg_realloc((void **)&s->in, (size_t)room * sizeof *s->in));
