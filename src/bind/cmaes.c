@@ -100,11 +100,7 @@ static const luaL_Reg METHODS[] = {
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
 
 int luaopen_vega_core_cmaes(lua_State *L) {
-  luaL_newmetatable(L, TYPE);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, TYPE, METHODS, NULL);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

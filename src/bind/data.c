@@ -382,11 +382,8 @@ int luaopen_vega_core_data(lua_State *L) {
   luaL_newlib(L, DATASET_METHODS);
   lua_pushcclosure(L, l_dataset_index, 1);
   lua_setfield(L, -2, "__index");
-  luaL_newmetatable(L, VGL_LOADER);
-  luaL_setfuncs(L, LOADER_META, 0);
-  luaL_newlib(L, LOADER_METHODS);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  lua_pop(L, 1);
+  vgl_newtype(L, VGL_LOADER, LOADER_META, LOADER_METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

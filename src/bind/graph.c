@@ -35,13 +35,14 @@ static int l_new(lua_State *L) {                          /* new(shape of one sa
   return s == VG_OK ? 1 : vgl_fail(L, s);
 }
 
+const char *const vgl_groups[] = { "weights", "arch", NULL };
+
 static int l_param(lua_State *L) {                        /* graph:param(name, shape, init, fan, decays, group) -> node */
   static const char *const INITS[] = { "zeros", "ones", "kaiming_normal", "uniform", NULL };
-  static const char *const GROUPS[] = { "weights", "arch", NULL };
   vg_graph *g = vgl_checkgraph(L, 1);
   const char *name = luaL_checkstring(L, 2);
   vg_shape shape = vgl_checkshape(L, 3);
-  int init = luaL_checkoption(L, 4, "zeros", INITS), group = luaL_checkoption(L, 7, "weights", GROUPS), id = 0;
+  int init = luaL_checkoption(L, 4, "zeros", INITS), group = luaL_checkoption(L, 7, "weights", vgl_groups), id = 0;
   vg_status s = vg_graph_param(&id, g, name, &shape, (vg_init)init, luaL_optinteger(L, 5, 1), lua_toboolean(L, 6));
   if (s == VG_OK) s = vg_graph_set_group(g, id, group);
   return push_node(L, s, id);
@@ -335,12 +336,7 @@ static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { 
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
 
 int luaopen_vega_core_graph(lua_State *L) {
-  if (luaL_newmetatable(L, TYPE)) {
-    luaL_setfuncs(L, META, 0);
-    luaL_newlib(L, METHODS);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
+  vgl_newtype(L, TYPE, META, METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

@@ -9,6 +9,8 @@ vg_graph *vgl_checkgraph(lua_State *L, int arg);          /* [-0, +0, e] */
 const double *vgl_optslots(lua_State *L, int arg, const vg_graph *g);
 /* The list at `arg` of lists of slots as [*n][n_slots], in a userdata that is pushed; `who` begins the messages. [-0, +1, e] */
 const double *vgl_checksettings(lua_State *L, int arg, const vg_graph *g, int *n, const char *who);
+/* "weights", "arch", NULL: in the order of vg_group. */
+extern const char *const vgl_groups[];
 void vgl_pushgraph(lua_State *L, vg_graph *owned);        /* [-0, +1, m] */
 
 #endif

@@ -220,11 +220,7 @@ static const luaL_Reg ROWS[] = {
 static const luaL_Reg FUNCTIONS[] = { { "rows", rows_new }, { NULL, NULL } };
 
 int luaopen_vega_core_model(lua_State *L) {
-  luaL_newmetatable(L, VGL_ROWS);
-  luaL_setfuncs(L, ROWS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, VGL_ROWS, ROWS, NULL);
   luaL_newlib(L, FUNCTIONS);
   vgl_open_gp(L);
   vgl_open_forest(L);

@@ -73,11 +73,7 @@ static int ensemble_gc(lua_State *L) {
 static const luaL_Reg METHODS[] = { { "fit", ensemble_fit }, { "predict", ensemble_predict }, { "__gc", ensemble_gc }, { NULL, NULL } };
 
 void vgl_open_ensemble(lua_State *L) {
-  luaL_newmetatable(L, VGL_ENSEMBLE);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, VGL_ENSEMBLE, METHODS, NULL);
   lua_pushcfunction(L, ensemble_new);
   lua_setfield(L, -2, "ensemble");
 }

@@ -71,11 +71,7 @@ static int forest_gc(lua_State *L) {
 static const luaL_Reg METHODS[] = { { "grow", forest_grow }, { "predict", forest_predict }, { "__gc", forest_gc }, { NULL, NULL } };
 
 void vgl_open_forest(lua_State *L) {
-  luaL_newmetatable(L, VGL_FOREST);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, VGL_FOREST, METHODS, NULL);
   lua_pushcfunction(L, forest_new);
   lua_setfield(L, -2, "forest");
 }

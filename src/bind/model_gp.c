@@ -92,11 +92,7 @@ static const luaL_Reg METHODS[] = {
 };
 
 void vgl_open_gp(lua_State *L) {
-  luaL_newmetatable(L, VGL_GP);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, VGL_GP, METHODS, NULL);
   lua_pushcfunction(L, gp_new);
   lua_setfield(L, -2, "gp");
 }

@@ -322,17 +322,9 @@ static const luaL_Reg CROWD_METHODS[] = {
   { "__gc", crowd_free }, { "__len", crowd_len },     { "__tostring", crowd_tostring }, { NULL, NULL },
 };
 
-static void new_type(lua_State *L, const char *name, const luaL_Reg *methods) {
-  luaL_newmetatable(L, name);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-}
-
 int luaopen_vega_core_pareto(lua_State *L) {
-  new_type(L, NICHES, NICHES_METHODS);
-  new_type(L, CROWD, CROWD_METHODS);
+  vgl_newtype(L, NICHES, NICHES_METHODS, NULL);
+  vgl_newtype(L, CROWD, CROWD_METHODS, NULL);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

@@ -130,11 +130,7 @@ static const luaL_Reg METHODS[] = {
 static const luaL_Reg FUNCTIONS[] = { { "new", rng_new }, { "restore", rng_restore }, { NULL, NULL } };
 
 int luaopen_vega_core_rng(lua_State *L) {
-  luaL_newmetatable(L, VGL_RNG);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, VGL_RNG, METHODS, NULL);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

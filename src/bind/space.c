@@ -284,11 +284,7 @@ static const luaL_Reg FUNCTIONS[] = {
 };
 
 int luaopen_vega_core_space(lua_State *L) {
-  luaL_newmetatable(L, TYPE);
-  luaL_setfuncs(L, METHODS, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  vgl_newtype(L, TYPE, METHODS, NULL);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

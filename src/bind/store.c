@@ -105,10 +105,7 @@ static const luaL_Reg METAMETHODS[] = { { "__gc", l_close }, { "__close", l_clos
 static const luaL_Reg FUNCTIONS[] = { { "open", l_open }, { NULL, NULL } };
 
 int luaopen_vega_core_store(lua_State *L) {
-  luaL_newmetatable(L, TYPE);
-  luaL_setfuncs(L, METAMETHODS, 0);
-  luaL_newlib(L, METHODS);
-  lua_setfield(L, -2, "__index");
+  vgl_newtype(L, TYPE, METAMETHODS, METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

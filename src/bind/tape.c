@@ -156,12 +156,7 @@ static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { 
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
 
 int luaopen_vega_core_tape(lua_State *L) {
-  if (luaL_newmetatable(L, TYPE)) {
-    luaL_setfuncs(L, META, 0);
-    luaL_newlib(L, METHODS);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
+  vgl_newtype(L, TYPE, META, METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

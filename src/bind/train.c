@@ -20,7 +20,6 @@ static const char *const KEYS[] = { "optimiser", "momentum", "nesterov", "beta1"
                                     "warmup", "at", "factor", "floor", "total_steps", "clip", "smoothing", "loss", "seed", "replay", "group",
                                     "average", NULL };
 static const char *const OPTIMISERS[] = { "sgd", "adam", "adamw", NULL };
-static const char *const GROUPS[] = { "weights", "arch", NULL };
 static const char *const SCHEDULES[] = { "constant", "step", "cosine", NULL };
 
 static double number(lua_State *L, const char *key, double def) {
@@ -87,7 +86,7 @@ static vg_trainer_opts read_options(lua_State *L) {
   o.optim.eps = number(L, "eps", o.optim.eps);
   o.optim.weight_decay = number(L, "weight_decay", 0);
   o.optim.decay_norms = boolean(L, "decay_norms");
-  o.group = (vg_group)word(L, "group", GROUPS);
+  o.group = (vg_group)word(L, "group", vgl_groups);
   o.schedule.kind = (vg_schedule_kind)word(L, "schedule", SCHEDULES);
   o.schedule.lr = number(L, "lr", 0.1);
   o.schedule.warmup = integer(L, "warmup", 0);
@@ -208,12 +207,7 @@ static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { 
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { "score", l_score }, { "has_checkpoint", l_has_checkpoint }, { NULL, NULL } };
 
 int luaopen_vega_core_train(lua_State *L) {
-  if (luaL_newmetatable(L, TYPE)) {
-    luaL_setfuncs(L, META, 0);
-    luaL_newlib(L, METHODS);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
+  vgl_newtype(L, TYPE, META, METHODS);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

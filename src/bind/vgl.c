@@ -189,3 +189,16 @@ void vgl_checkkeys(lua_State *L, int arg, const char *who, const char *const *kn
     lua_pop(L, 1);
   }
 }
+
+void vgl_newtype(lua_State *L, const char *name, const luaL_Reg *meta, const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  luaL_setfuncs(L, meta, 0);
+  if (methods) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+  } else {
+    lua_pushvalue(L, -1);
+  }
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

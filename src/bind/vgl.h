@@ -33,6 +33,8 @@ vg_rng *vgl_checkrng(lua_State *L, int arg);
 
 /* Options tables. Both raise on an unknown key, naming it, the nearest known one and `who`. `known` ends with NULL. */
 void vgl_checkkeys(lua_State *L, int arg, const char *who, const char *const *known);
+/* The metatable `name` of a userdata; `methods` is what values of the type are indexed with, NULL: `meta` itself. [-0, +0, e] */
+void vgl_newtype(lua_State *L, const char *name, const luaL_Reg *meta, const luaL_Reg *methods);
 /* Nearest of `known` to `word` (edit distance at most 3), or NULL. */
 const char *vgl_nearest(const char *word, const char *const *known);
 

@@ -107,3 +107,19 @@ void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slo
   for (int i = 0; i < VG_MAX_ARGS; i++)
     if (d->arg_slot[i]) arg[i] = slots[d->arg_slot[i] - 1];
 }
+
+double vg__graph_arg(const vg_node *d, const char *name) {
+  for (int i = 0, n = vg_op_n_args(d->op); i < n; i++)
+    if (strcmp(d->op->args[i].name, name) == 0) return d->arg[i];
+  return 0;
+}
+
+bool vg__graph_is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
+
+vg_status vg__graph_prefix(vg_tensor **out, const vg_graph *g, const vg_node *d, const double *slots) {
+  const vg_node *buffer = &g->nodes[d->in[0]];
+  double n = slots[d->slot];
+  if (!(n >= 1 && n <= (double)buffer->shape.dim[0]))
+    return vg_fail(VG_EARG, "graph: '%s' takes 1 to %lld elements, its slot says %g", d->name, (long long)buffer->shape.dim[0], n);
+  return vg_tensor_view(out, buffer->tensor, 0, &VG_SHAPE((int64_t)n));
+}

@@ -15,12 +15,6 @@ typedef struct fold {
   int *source;         /* new parameter or buffer -> the old node whose value it takes */
 } fold;
 
-static double arg_of(const vg_node *d, const char *name) {
-  for (int i = 0; i < vg_op_n_args(d->op); i++)
-    if (strcmp(d->op->args[i].name, name) == 0) return d->arg[i];
-  return 0;
-}
-
 static const char *word_of(char out[32], const vg_node *d, const char *name) {
   for (int i = 0; i < vg_op_n_args(d->op); i++) {
     const vg_arg *a = &d->op->args[i];
@@ -32,8 +26,6 @@ static const char *word_of(char out[32], const vg_node *d, const char *name) {
   }
   return strcpy(out, "none");
 }
-
-static bool is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
 
 static int readers_of(const vg_graph *g, int node) {
   int n = 0;
@@ -50,7 +42,7 @@ static bool is_own(const vg_graph *g, const vg_node *layer, int input) {
 
 static bool takes_norm(const vg_graph *g, int layer) {
   const vg_node *d = &g->nodes[layer];
-  if (!is_op(d, "conv2d") && !is_op(d, "linear")) return false;
+  if (!vg__graph_is_op(d, "conv2d") && !vg__graph_is_op(d, "linear")) return false;
   bool has_bias = d->n_in > 2 && d->in[2] >= 0;
   return layer != g->output && readers_of(g, layer) == 1 && is_own(g, d, 1) && (!has_bias || is_own(g, d, 2));
 }
@@ -59,7 +51,7 @@ static void find_norms(fold *f) {
   const vg_graph *g = f->old;
   for (int i = 0; i < g->n; i++) f->map[i] = f->norm[i] = -1;
   for (int i = 0; i < g->n; i++)
-    if (is_op(&g->nodes[i], "batch_norm") && takes_norm(g, g->nodes[i].in[0])) f->norm[g->nodes[i].in[0]] = i;
+    if (vg__graph_is_op(&g->nodes[i], "batch_norm") && takes_norm(g, g->nodes[i].in[0])) f->norm[g->nodes[i].in[0]] = i;
 }
 
 /* Parameters are brought over when an operator first reads them: those of folded norms never are. */
@@ -110,7 +102,7 @@ static vg_status copy_structure(fold *f) {
   for (int i = 1; i < f->old->n; i++) {
     const vg_node *d = &f->old->nodes[i];
     if (d->kind != VG_NODE_OP) continue;
-    bool is_folded = is_op(d, "batch_norm") && f->norm[d->in[0]] == i;
+    bool is_folded = vg__graph_is_op(d, "batch_norm") && f->norm[d->in[0]] == i;
     if (is_folded) VG_TRY(add_activation(&f->map[i], f, i, f->map[d->in[0]]));
     else VG_TRY(add_op(&f->map[i], f, i));
   }
@@ -137,7 +129,7 @@ void vg__fold_norm(vg_tensor *w, vg_tensor *b, const vg__norm *n) {
 static void scale_weights(fold *f, int conv) {
   const vg_node *bn = &f->old->nodes[f->norm[conv]], *y = &f->new->nodes[f->map[conv]];
   const vg_node *nodes = f->old->nodes;
-  vg__norm n = { .mean = nodes[bn->in[1]].tensor, .var = nodes[bn->in[2]].tensor, .eps = arg_of(bn, "eps") };
+  vg__norm n = { .mean = nodes[bn->in[1]].tensor, .var = nodes[bn->in[2]].tensor, .eps = vg__graph_arg(bn, "eps") };
   if (bn->n_in > 3 && bn->in[3] >= 0) n.gamma = nodes[bn->in[3]].tensor;
   if (bn->n_in > 4 && bn->in[4] >= 0) n.beta = nodes[bn->in[4]].tensor;
   vg__fold_norm(f->new->nodes[y->in[1]].tensor, f->new->nodes[y->in[2]].tensor, &n);

@@ -17,6 +17,11 @@ void vg__graph_active(int *begin, int *end, const vg_node *d, const double *slot
 VG_CHECKED vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots);
 /* The arguments of an operator under `slots`. */
 void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slots);
+/* The fixed argument `name` of an operator's node, 0 where it has none of that name. */
+double vg__graph_arg(const vg_node *d, const char *name);
+bool vg__graph_is_op(const vg_node *d, const char *name);
+/* What the prefix node computes under `slots`: a view of its buffer. VG_EARG when the slot is out of range. */
+VG_CHECKED vg_status vg__graph_prefix(vg_tensor **out, const vg_graph *g, const vg_node *d, const double *slots);
 /* Whether a run takes this batch: VG_ESHAPE. */
 VG_CHECKED vg_status vg__graph_check_input(const vg_graph *g, const vg_tensor *x);
 

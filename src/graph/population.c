@@ -211,26 +211,9 @@ static void forget_all(vg_population *p) {
 
 /* --- values ------------------------------------------------------------------------------------------------------------------------ */
 
-static vg_status run_prefix(vg_tensor **out, const vg_population *p, const vg__value *v) {
-  const vg_node *d = &p->g->nodes[v->node], *buffer = &p->g->nodes[d->in[0]];
-  double n = p->slots[(size_t)v->path * (size_t)p->g->n_slots + (size_t)d->slot];
-  if (!(n >= 1 && n <= (double)buffer->shape.dim[0]))
-    return vg_fail(VG_EARG, "graph: '%s' takes 1 to %lld elements, its slot says %g", d->name, (long long)buffer->shape.dim[0], n);
-  return vg_tensor_view(out, buffer->tensor, 0, &VG_SHAPE((int64_t)n));
-}
-
 /* The activations that vg_conv_fixed does not take are a pass of their own. */
 static vg_act act_of(const vg_population *p, const vg__value *v) {
-  const vg_node *d = &p->g->nodes[v->node];
-  for (int i = 0; p->values.layer[v->node] != v->node && i < vg_op_n_args(d->op); i++)
-    if (strcmp(d->op->args[i].name, "act") == 0) return (vg_act)d->arg[i];
-  return VG_ACT_NONE;
-}
-
-static double eps_of(const vg_node *norm) {
-  for (int i = 0; i < vg_op_n_args(norm->op); i++)
-    if (strcmp(norm->op->args[i].name, "eps") == 0) return norm->arg[i];
-  return 0;
+  return p->values.layer[v->node] == v->node ? VG_ACT_NONE : (vg_act)vg__graph_arg(&p->g->nodes[v->node], "act");
 }
 
 static vg_status run_layer(vg_tensor **out, vg_population *p, int v) {
@@ -241,7 +224,7 @@ static vg_status run_layer(vg_tensor **out, vg_population *p, int v) {
     if (in[k] >= 0) part[k] = p->state[in[k]].tensor;
   VG_GOTO(vg_tensor_copy(&w, part[0]));
   VG_GOTO(part[1] ? vg_tensor_copy(&b, part[1]) : vg_tensor_zeros(&b, VG_F32, &VG_SHAPE(w->shape.dim[0])));
-  vg__norm n = { .mean = part[2], .var = part[3], .gamma = part[4], .beta = part[5], .eps = eps_of(&p->g->nodes[p->values.value[v].node]) };
+  vg__norm n = { .mean = part[2], .var = part[3], .gamma = part[4], .beta = part[5], .eps = vg__graph_arg(&p->g->nodes[p->values.value[v].node], "eps") };
   if (n.mean) vg__fold_norm(w, b, &n);
   vg_act act = act_of(p, &p->values.value[v]);
   VG_GOTO(vg_conv_fixed_new(&p->state[v].layer, w, b, act > VG_ACT_RELU6 ? VG_ACT_NONE : act));
@@ -292,7 +275,7 @@ static vg_status compute(vg_tensor **out, vg_population *p, int v) {
   const vg__value *d = &p->values.value[v];
   switch (d->kind) {
     case VG__VALUE_STORED: *out = vg_tensor_retain(p->g->nodes[d->node].tensor); return VG_OK;
-    case VG__VALUE_PREFIX: return run_prefix(out, p, d);
+    case VG__VALUE_PREFIX: return vg__graph_prefix(out, p->g, &p->g->nodes[d->node], p->slots + (size_t)d->path * (size_t)p->g->n_slots);
     case VG__VALUE_ZEROS: return vg_tensor_zeros(out, p->g->precision, &p->state[*vg__value_in(&p->values, v)].tensor->shape);
     case VG__VALUE_LAYER: return run_layer(out, p, v);
     case VG__VALUE_CONV: return run_conv(out, p, v);

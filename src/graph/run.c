@@ -67,14 +67,6 @@ static vg_status run_sum(vg_tensor **out, run *r, const vg_node *d) {
   return VG_OK;
 }
 
-static vg_status run_prefix(vg_tensor **out, const run *r, const vg_node *d) {
-  const vg_node *buffer = &r->g->nodes[d->in[0]];
-  double n = r->opts.slots[d->slot];
-  if (!(n >= 1 && n <= (double)buffer->shape.dim[0]))
-    return vg_fail(VG_EARG, "graph: '%s' takes 1 to %lld elements, its slot says %g", d->name, (long long)buffer->shape.dim[0], n);
-  return vg_tensor_view(out, buffer->tensor, 0, &VG_SHAPE((int64_t)n));
-}
-
 static vg_status run_node(run *r, int i) {
   const vg_node *d = &r->g->nodes[i];
   int begin, end;
@@ -84,7 +76,7 @@ static vg_status run_node(run *r, int i) {
     case VG_NODE_BUFFER: r->value[i] = vg_tensor_retain(d->tensor); return VG_OK;
     case VG_NODE_OP: VG_TRY(run_op(&r->value[i], r, i)); break;
     case VG_NODE_SUM: VG_TRY(run_sum(&r->value[i], r, d)); break;
-    case VG_NODE_PREFIX: VG_TRY(run_prefix(&r->value[i], r, d)); break;
+    case VG_NODE_PREFIX: VG_TRY(vg__graph_prefix(&r->value[i], r->g, d, r->opts.slots)); break;
     case VG_NODE_CHOICE: {
       int chosen = d->in[(int)r->opts.slots[d->slot]];
       r->value[i] = chosen < 0 ? NULL : vg_tensor_retain(r->value[chosen]);

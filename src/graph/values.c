@@ -212,8 +212,6 @@ static vg_status number_path(numbering *w, int path) {
 
 /* --- layers ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }
-
 /* Which nodes are functions of parameters and buffers alone, and how many read each. */
 static void survey(bool *is_fixed, int *readers, const vg_graph *g) {
   for (int i = 0; i < g->n; i++) {
@@ -246,8 +244,8 @@ static vg_status find_layers(vg__values *s) {
   for (int i = 0; i < g->n; i++) {
     const vg_node *d = &g->nodes[i];
     s->layer[i] = VG__LAYER_NONE;
-    if (is_op(d, "conv2d") && has_fixed_inputs(d, is_fixed)) s->layer[i] = i;
-    if (!is_op(d, "batch_norm") || !has_fixed_inputs(d, is_fixed)) continue;
+    if (vg__graph_is_op(d, "conv2d") && has_fixed_inputs(d, is_fixed)) s->layer[i] = i;
+    if (!vg__graph_is_op(d, "batch_norm") || !has_fixed_inputs(d, is_fixed)) continue;
     int conv = d->in[0];
     if (s->layer[conv] != conv || readers[conv] > 1) continue;
     s->layer[i] = conv;

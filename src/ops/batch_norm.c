@@ -33,29 +33,10 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   return VG_OK;
 }
 
-static void move_running(vg_tensor *running, const float *batch, double correction, double momentum) {
-  float *r = vg_f32(running);
-  for (int64_t i = 0, n = vg_tensor_count(running); i < n; i++)
-    r[i] = (float)((1 - momentum) * r[i] + momentum * correction * batch[i]);
-}
-
 /* stats [2, C]: mean, then inverse deviation. */
-static vg_status find_stats(float *stats, vg_call *c) {
-  vg_map m = vg_norm_map(c->in[X]);
-  float *mean = stats, *istd = stats + m.channels;
-  if (uses_batch(c)) {
-    VG_TRY(vg_norm_stats(mean, istd, vg_tensor_data(c->in[X]), &m));
-    move_running(c->in[MEAN], mean, 1, c->arg[MOMENTUM]);
-    move_running(c->in[VAR], istd, (double)m.rows / (double)(m.rows - 1), c->arg[MOMENTUM]);
-  }
-  for (int64_t i = 0; i < m.channels; i++) {
-    if (!uses_batch(c)) {
-      mean[i] = vg_f32(c->in[MEAN])[i];
-      istd[i] = vg_f32(c->in[VAR])[i];
-    }
-    istd[i] = (float)(1 / sqrt((double)istd[i] + c->arg[EPS]));
-  }
-  return VG_OK;
+static vg_status find_stats(float *stats, const vg_call *c) {
+  float *istd = stats + vg_norm_map(c->in[X]).channels;
+  return vg_norm_find_stats(stats, istd, c->in[X], c->in[MEAN], c->in[VAR], uses_batch(c), c->arg[EPS], c->arg[MOMENTUM]);
 }
 
 static vg_norm norm_of(const vg_call *c, const vg_norm_affine *p, const float *stats) {
@@ -85,32 +66,16 @@ static vg_status forward(vg_tensor *out, vg_call *c) {
 
 static vg_status replay(vg_tensor *out, vg_call *c) { return normalise(out, c, c->saved[0]); }
 
-/* a = istd * gamma * sum_g / rows, b = istd * gamma * sum_gx / rows: how the statistics moved with x. */
-static void statistic_terms(float *a, float *b, const float *sum_g, const float *sum_gx, const vg_norm *n, int64_t rows) {
-  for (int64_t i = 0; i < n->channels; i++) {
-    float scale = n->istd[i] * (n->gamma ? n->gamma[i] : 1) / (float)rows;
-    a[i] = scale * sum_g[i];
-    b[i] = scale * sum_gx[i];
-  }
-}
-
-/* v: room for sum_g, sum_gx, a, b, [C] each. */
+/* v: room for sum_g and sum_gx, [C] each. */
 static vg_status gradients(vg_tensor *const *din, const vg_tensor *dout, const vg_call *c, const vg_norm *n, float *v) {
   vg_map m = vg_norm_map(c->in[X]);
-  float *sum_g = v, *sum_gx = v + n->channels, *a = sum_gx + n->channels, *b = a + n->channels;
-  const void *x = vg_tensor_data(c->in[X]), *dy = vg_tensor_data(dout);
+  float *sum_g = v, *sum_gx = v + n->channels;
   bool wants_affine = (c->in[GAMMA] && din[GAMMA]) || (c->in[BETA] && din[BETA]);
-  if (wants_affine || uses_batch(c)) VG_TRY(vg_norm_grad_sums(sum_g, sum_gx, dy, x, &m, n));
+  if (wants_affine || uses_batch(c)) VG_TRY(vg_norm_grad_sums(sum_g, sum_gx, vg_tensor_data(dout), vg_tensor_data(c->in[X]), &m, n));
   if (c->in[GAMMA]) vg_norm_store(din[GAMMA], sum_gx);
   if (c->in[BETA]) vg_norm_store(din[BETA], sum_g);
   if (!din[X]) return VG_OK;
-  if (uses_batch(c)) statistic_terms(a, b, sum_g, sum_gx, n, m.rows);
-  vg_tensor *dx;
-  VG_TRY(vg_grad_begin(&dx, din[X], c->in[X]));
-  vg_status status = vg_norm_grad_input(vg_tensor_data(dx), dy, x, &m, n, uses_batch(c) ? a : NULL, uses_batch(c) ? b : NULL);
-  if (status == VG_OK) return vg_grad_finish(dx, din[X]);
-  if (dx != din[X]) vg_tensor_release(dx);
-  return status;
+  return vg_norm_input_grad(din[X], c->in[X], dout, n, uses_batch(c) ? sum_g : NULL, uses_batch(c) ? sum_gx : NULL);
 }
 
 static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
@@ -119,7 +84,7 @@ static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *
   void *v;
   VG_TRY(vg_norm_affine_get(&p, c, GAMMA, BETA));
   vg_norm n = norm_of(c, &p, vg_f32(c->saved[0]));
-  vg_status status = vg_alloc(&v, (size_t)n.channels * 4 * sizeof(float));
+  vg_status status = vg_alloc(&v, (size_t)n.channels * 2 * sizeof(float));
   if (status == VG_OK) {
     status = gradients(din, dout, c, &n, v);
     vg_free(v);

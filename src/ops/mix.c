@@ -80,25 +80,10 @@ static vg_status shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   return VG_OK;
 }
 
-static void move_running(vg_tensor *running, const float *batch, double correction, double momentum) {
-  float *r = vg_f32(running);
-  for (int64_t i = 0, n = vg_tensor_count(running); i < n; i++) r[i] = (float)((1 - momentum) * r[i] + momentum * correction * batch[i]);
-}
-
 /* stats [2, C] of term k: mean, then inverse deviation. */
-static vg_status find_stats(float *stats, vg_call *c, int k) {
-  vg_map m = vg_norm_map(term(c, k, X));
-  float *mean = stats, *istd = stats + m.channels;
-  if (c->train) {
-    VG_TRY(vg_norm_stats(mean, istd, vg_tensor_data(term(c, k, X)), &m));
-    move_running(term(c, k, MEAN), mean, 1, c->arg[MOMENTUM]);
-    move_running(term(c, k, VAR), istd, (double)m.rows / (double)(m.rows - 1), c->arg[MOMENTUM]);
-  } else {
-    memcpy(mean, vg_f32(term(c, k, MEAN)), (size_t)m.channels * sizeof *mean);
-    memcpy(istd, vg_f32(term(c, k, VAR)), (size_t)m.channels * sizeof *istd);
-  }
-  for (int64_t i = 0; i < m.channels; i++) istd[i] = (float)(1 / sqrt((double)istd[i] + c->arg[EPS]));
-  return VG_OK;
+static vg_status find_stats(float *stats, const vg_call *c, int k) {
+  float *istd = stats + vg_norm_map(term(c, k, X)).channels;
+  return vg_norm_find_stats(stats, istd, term(c, k, X), term(c, k, MEAN), term(c, k, VAR), c->train, c->arg[EPS], c->arg[MOMENTUM]);
 }
 
 static vg_status add_up(vg_tensor *out, vg_call *c, const float *stats) {
@@ -138,8 +123,8 @@ static vg_status forward(vg_tensor *out, vg_call *c) {
 
 /* --- backward ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Room for vectors of [C]. */
-typedef struct room { float *gamma, *sum_g, *sum_gx, *a, *b; } room;
+/* Vectors of [C]: the term's weight as gamma, room for sums, and the statistics of a term that has none. */
+typedef struct room { float *gamma, *sum_g, *sum_gx, *zero, *one; } room;
 
 static vg_status term_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout, const vg_call *c, int k, const room *v) {
   const vg_tensor *x = term(c, k, X);
@@ -147,12 +132,12 @@ static vg_status term_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout,
   float w = weight(c, k);
   vg_norm n = { .channels = m.channels, .gamma = v->gamma };
   bool moves = is_normed(c, k) && c->train;              /* the statistics with x */
-  n.mean = is_normed(c, k) ? vg_f32(c->saved[0]) + 2 * k * m.channels : v->a;
-  n.istd = is_normed(c, k) ? n.mean + m.channels : v->b;
+  n.mean = is_normed(c, k) ? vg_f32(c->saved[0]) + 2 * k * m.channels : v->zero;
+  n.istd = is_normed(c, k) ? n.mean + m.channels : v->one;
   for (int64_t i = 0; i < m.channels; i++) {
     v->gamma[i] = w;
-    v->a[i] = 0;
-    v->b[i] = 1;
+    v->zero[i] = 0;
+    v->one[i] = 1;
   }
   if (dw || moves) VG_TRY(vg_norm_grad_sums(v->sum_g, v->sum_gx, vg_tensor_data(dout), vg_tensor_data(x), &m, &n));
   for (int64_t i = 0; dw && i < m.channels; i++) *dw += v->sum_gx[i];
@@ -161,17 +146,7 @@ static vg_status term_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout,
     vg_unary_grad(dx, dout, NULL, VG_SCALE, w);
     return VG_OK;
   }
-  for (int64_t i = 0; moves && i < m.channels; i++) {
-    v->a[i] = n.istd[i] * w * v->sum_g[i] / (float)m.rows;
-    v->b[i] = n.istd[i] * w * v->sum_gx[i] / (float)m.rows;
-  }
-  vg_tensor *to;
-  VG_TRY(vg_grad_begin(&to, dx, x));
-  const float *a = moves ? v->a : NULL, *b = moves ? v->b : NULL;
-  vg_status status = vg_norm_grad_input(vg_tensor_data(to), vg_tensor_data(dout), vg_tensor_data(x), &m, &n, a, b);
-  if (status == VG_OK) return vg_grad_finish(to, dx);
-  if (to != dx) vg_tensor_release(to);
-  return status;
+  return vg_norm_input_grad(dx, x, dout, &n, moves ? v->sum_g : NULL, moves ? v->sum_gx : NULL);
 }
 
 static vg_status add_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout, const vg_call *c, int k, const room *v) {

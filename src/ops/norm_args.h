@@ -2,6 +2,7 @@
 #ifndef VG_OPS_NORM_ARGS_H
 #define VG_OPS_NORM_ARGS_H
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -60,6 +61,44 @@ static inline void vg_norm_store(vg_tensor *din, const float *v) {
   if (din->dtype == VG_F32) memcpy(vg_f32(din), v, (size_t)n * sizeof *v);
   else
     for (int64_t i = 0; i < n; i++) vg_tensor_set(din, i, v[i]);
+}
+
+/* How the statistics of a norm over the batch are had: [C] each, mean and inverse deviation. With `batch` they are those of x, which the running
+ * ones move towards: running = (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch; else the running ones. */
+static inline void vg_norm_move_running(vg_tensor *running, const float *batch, double correction, double momentum) {
+  float *r = vg_f32(running);
+  for (int64_t i = 0, n = vg_tensor_count(running); i < n; i++) r[i] = (float)((1 - momentum) * r[i] + momentum * correction * batch[i]);
+}
+
+static inline vg_status vg_norm_find_stats(float *mean, float *istd, const vg_tensor *x, vg_tensor *running_mean, vg_tensor *running_var, bool batch,
+                                           double eps, double momentum) {
+  vg_map m = vg_norm_map(x);
+  if (batch) {
+    VG_TRY(vg_norm_stats(mean, istd, vg_tensor_data(x), &m));
+    vg_norm_move_running(running_mean, mean, 1, momentum);
+    vg_norm_move_running(running_var, istd, (double)m.rows / (double)(m.rows - 1), momentum);
+  } else {
+    memcpy(mean, vg_f32(running_mean), (size_t)m.channels * sizeof *mean);
+    memcpy(istd, vg_f32(running_var), (size_t)m.channels * sizeof *istd);
+  }
+  for (int64_t i = 0; i < m.channels; i++) istd[i] = (float)(1 / sqrt((double)istd[i] + eps));
+  return VG_OK;
+}
+
+/* The gradient of x, from sums over the batch: sum_g and sum_gx [C], overwritten; NULL when the statistics do not move with x. */
+static inline vg_status vg_norm_input_grad(vg_tensor *din, const vg_tensor *x, const vg_tensor *dout, const vg_norm *n, float *sum_g, float *sum_gx) {
+  vg_map m = vg_norm_map(x);
+  vg_tensor *dx;
+  for (int64_t i = 0; sum_g && i < n->channels; i++) {
+    float scale = n->istd[i] * (n->gamma ? n->gamma[i] : 1) / (float)m.rows;
+    sum_g[i] *= scale;
+    sum_gx[i] *= scale;
+  }
+  VG_TRY(vg_grad_begin(&dx, din, x));
+  vg_status status = vg_norm_grad_input(vg_tensor_data(dx), vg_tensor_data(dout), vg_tensor_data(x), &m, n, sum_g, sum_gx);
+  if (status == VG_OK) return vg_grad_finish(dx, din);
+  if (dx != din) vg_tensor_release(dx);
+  return status;
 }
 
 #endif
