@@ -163,8 +163,9 @@ local function agree(o)
   local theirs = run_json { command[1], here .. "/peer_loss.py", command[2], o.workload, path }
   os.remove(path)
   local loss, norm = look(model, "weights", x, y)
-  local result = { workload = o.workload, ours = loss, peer = theirs.loss, difference = math.abs(loss - theirs.loss), agree = math.abs(loss - theirs.loss) < 1e-4,
-    grad_norm = norm, peer_grad_norm = theirs.grad_norm }
+  local difference = math.abs(loss - theirs.loss)
+  local result = { workload = o.workload, ours = loss, peer = theirs.loss, difference = difference, agree = difference < 1e-4, grad_norm = norm,
+    peer_grad_norm = theirs.grad_norm }
   if work.searches then
     local _, arch_norm = look(model, "arch", x, y)
     result.arch_norm, result.peer_arch_norm = arch_norm, theirs.arch_norm
@@ -188,7 +189,8 @@ local function population(o) return dofile(here .. "/bench_population.lua")(o) e
 
 local function space() return dofile(here .. "/bench_space.lua")() end
 
-local COMMANDS = { ask = ask, population = population, space = space, step = time_steps, floor = floor_of, compare = compare, agree = agree, startup = startup }
+local COMMANDS = { ask = ask, population = population, space = space, step = time_steps, floor = floor_of, compare = compare, agree = agree,
+  startup = startup }
 local command = COMMANDS[arg[1]]
 if not command then fail("expected ask, population, space, step, floor, compare, agree or startup, got %s", tostring(arg[1])) end
 local result = command(options())

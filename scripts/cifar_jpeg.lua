@@ -1,4 +1,5 @@
---- Reads a file of JPEGs that share one header: "CJPK1", count, height, width, bytes of the header, the header; then label, bytes, data of each image.
+--- Reads a file of JPEGs that share one header: "CJPK1", count, height, width, bytes of the header, the header; then label, bytes, data of each
+-- image.
 -- @param limit at most so many images; 0: all  @return data set of 10 classes; raises on a file that is none
 local vega = require "vega"
 

@@ -1,5 +1,5 @@
---- The pictures that the table of fashion_macro was made with: `n` of Fashion-MNIST's training set to train on, 5,000 others of it to validate on, and
--- its test set. @return { train, validation, test }
+--- The pictures that the table of fashion_macro was made with: `n` of Fashion-MNIST's training set to train on, 5,000 others of it to validate on,
+-- and its test set. @return { train, validation, test }
 local vega = require "vega"
 
 local VALIDATION = 5000

@@ -1,5 +1,5 @@
---- What shared weights are worth, measured by exact truth: methods that pick networks of fashion_macro by a supernet's scores, beside random search at
--- equal cost. Regret is the test accuracy of the best network of the table less that of the network chosen.
+--- What shared weights are worth, measured by exact truth: methods that pick networks of fashion_macro by a supernet's scores, beside random search
+-- at equal cost. Regret is the test accuracy of the best network of the table less that of the network chosen.
 --
 --    vega-lua scripts/oneshot_regret.lua --jobs 2                            --seeds 5 --passes 24 --finalists 3
 --

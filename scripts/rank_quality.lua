@@ -1,5 +1,5 @@
---- How well do shared weights rank? Supernets of NAS-Bench-201 and NAS-Bench-Macro, trained here on CIFAR-10 pictures, score sampled networks; Kendall's
--- tau of those scores with the published accuracies stands beside that of parameters, multiply-adds and the zero-cost proxies.
+--- How well do shared weights rank? Supernets of NAS-Bench-201 and NAS-Bench-Macro, trained here on CIFAR-10 pictures, score sampled networks;
+-- Kendall's tau of those scores with the published accuracies stands beside that of parameters, multiply-adds and the zero-cost proxies.
 --
 --    vega-lua scripts/rank_quality.lua --jobs 2                 everything; an hour
 --    vega-lua scripts/rank_quality.lua --spaces nb201 --samplers uniform --seeds 1 --networks 100 --images 1000 --passes 5
@@ -12,6 +12,7 @@ local here = arg[0]:match "^(.*)/[^/]*$" or "."
 local read_images = dofile(here .. "/cifar_jpeg.lua")
 local run_jobs = dofile(here .. "/jobs.lua")
 local shared = require "vega.table.shared"
+local util = require "vega.util"
 
 local DEFAULTS = { spaces = "nb201,nb_macro", samplers = "uniform,strict_fair", seeds = 3, networks = 500, images = 10000, passes = 15,
   validation = 1000, jobs = 1, out = "runs/rank_quality" }
@@ -98,21 +99,7 @@ end
 
 -- The table ---------------------------------------------------------------------------------------------------------------------------------
 
--- Two networks of the same place, or with no truth between them, are no pair: tau-b.
-local function tau_of(x, y)
-  local concordant, discordant, tied_x, tied_y = 0, 0, 0, 0
-  for i = 2, #x do
-    for k = 1, i - 1 do
-      local dx, dy = x[i] - x[k], y[i] - y[k]
-      if dx ~= 0 and dy ~= 0 then
-        if dx * dy > 0 then concordant = concordant + 1 else discordant = discordant + 1 end
-      elseif dx ~= 0 then tied_y = tied_y + 1
-      elseif dy ~= 0 then tied_x = tied_x + 1 end
-    end
-  end
-  local pairs_x, pairs_y = concordant + discordant + tied_y, concordant + discordant + tied_x
-  return (concordant - discordant) / math.sqrt(pairs_x * pairs_y)
-end
+local function tau_of(x, truth) return (vega.stats.kendall(x, truth)) end
 
 local function column(truth, name)
   local list = {}
@@ -180,7 +167,7 @@ for seed = 1, o.seeds do
   for _, name in ipairs(words(o.spaces)) do
     if not SPACES[name] then fail("unknown space '%s'; known are nb201, nb_macro", name) end
     for _, sampler in ipairs(words(o.samplers)) do
-      if not SAMPLERS[sampler] then fail("unknown sampler '%s'; known are %s", sampler, table.concat(require("vega.util").sorted_keys(SAMPLERS), ", ")) end
+      if not SAMPLERS[sampler] then fail("unknown sampler '%s'; known are %s", sampler, table.concat(util.sorted_keys(SAMPLERS), ", ")) end
       cells[#cells + 1] = { space = name, sampler = sampler, seed = seed }
     end
   end
@@ -192,7 +179,9 @@ for _, cell in ipairs(cells) do
     jobs[#jobs + 1] = job
   end
 end
-local failed = run_jobs(jobs, o.jobs, function(i, code) io.stderr:write(("%s: %s\n"):format(table.concat(jobs[i], " ", 2, 4), code == 0 and "done" or "code " .. code)) end)
+local failed = run_jobs(jobs, o.jobs, function(i, code)
+  io.stderr:write(("%s: %s\n"):format(table.concat(jobs[i], " ", 2, 4), code == 0 and "done" or "code " .. code))
+end)
 local text = present(o, cells)
 assert(core.sys.write_file(o.out .. "/table.md", text))
 io.write(text)

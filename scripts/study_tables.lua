@@ -18,6 +18,7 @@ local entries = dofile(here .. "/study/entries.lua")
 local present = dofile(here .. "/study/present.lua")
 local protocol = dofile(here .. "/study/protocol.lua")
 local results = dofile(here .. "/study/results.lua")
+local run_jobs = dofile(here .. "/jobs.lua")
 local shared = require "vega.table.shared"
 
 local DEFAULTS = { problems = "", strategies = "", seeds = 0, budget = 0, limit = 600, out = "runs/study_tables", jobs = 1, list = false }
@@ -122,32 +123,25 @@ local function plan(o)
   return cells
 end
 
-local function start(o, cell)
-  return assert(core.sys.start { arg[-1], arg[0], "cell", cell.label, tostring(seeds_of(o, cell.entry)), "--problems", cell.entry.name,
-    "--budget", tostring(o.budget), "--limit", tostring(o.limit), "--out", o.out })
-end
-
-local function finish_one(o, running, total)
-  local pid, code = core.sys.wait()
-  local cell = running[pid]
-  running[pid], running.count, running.ended = nil, running.count - 1, running.ended + 1
-  local runs = runs_of(o, cell)
-  local last = runs[#runs]
-  io.stderr:write(("%d/%d %s, %s: %s\n"):format(running.ended, total, cell.entry.name, cell.label, code ~= 0 and "ended with code " .. code
-    or last and last.failed and "cannot: " .. last.failed or ("%d runs, %.0f s"):format(#runs, core.sys.clock() - cell.began)))
+local function job_of(o, cell)
+  return { "cell", cell.label, tostring(seeds_of(o, cell.entry)), "--problems", cell.entry.name, "--budget", tostring(o.budget), "--limit",
+    tostring(o.limit), "--out", o.out }
 end
 
 local function measure(o, cells)
-  local missing = {}
-  for _, cell in ipairs(cells) do if not select(2, runs_of(o, cell)) then missing[#missing + 1] = cell end end
-  local running = { count = 0, ended = #cells - #missing }
-  if running.ended > 0 then io.stderr:write(("%d/%d cells are there already\n"):format(running.ended, #cells)) end
-  for _, cell in ipairs(missing) do
-    if running.count >= o.jobs then finish_one(o, running, #cells) end
-    cell.began = core.sys.clock()
-    running[start(o, cell)], running.count = cell, running.count + 1
+  local missing, jobs = {}, {}
+  for _, cell in ipairs(cells) do
+    if not select(2, runs_of(o, cell)) then missing[#missing + 1], jobs[#jobs + 1] = cell, job_of(o, cell) end
   end
-  while running.count > 0 do finish_one(o, running, #cells) end
+  local ended = #cells - #missing
+  if ended > 0 then io.stderr:write(("%d/%d cells are there already\n"):format(ended, #cells)) end
+  run_jobs(jobs, o.jobs, function(i, code, seconds)
+    ended = ended + 1
+    local runs = runs_of(o, missing[i])
+    local last = runs[#runs]
+    io.stderr:write(("%d/%d %s, %s: %s\n"):format(ended, #cells, missing[i].entry.name, missing[i].label, code ~= 0 and "ended with code " .. code
+      or last and last.failed and "cannot: " .. last.failed or ("%d runs, %.0f s"):format(#runs, seconds)))
+  end)
 end
 
 local function study(o)

@@ -3,8 +3,8 @@
 --    vega-lua scripts/tabulate.lua --jobs 2                       243 networks of fashion_macro, three trainings each; hours
 --    vega-lua scripts/tabulate.lua --space SPACE.lua --out SPACE.csv
 --
--- A row is one training: arch (the space's text), seed, params, macs, validation and test accuracy, seconds. Networks are trained on `images` pictures
--- of Fashion-MNIST's training set, validated on 5,000 others of it and tested on the whole test set. Stop it at any time: rows that are there are
+-- A row is one training: arch (the space's text), seed, params, macs, validation and test accuracy, seconds. Networks are trained on `images`
+-- pictures of Fashion-MNIST's training set, validated on 5,000 others of it and tested on the whole test set. Stop it at any time: rows that are there are
 -- not made again. --limit N ends after N rows of each job.
 local vega = require "vega"
 local core = require "vega.core"

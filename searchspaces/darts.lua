@@ -83,7 +83,8 @@ local function read_node(arch, node, first, second)
   return true
 end
 
---- Reads a genotype. The cells' outputs are all their nodes in this space, so what is said of them is not read. @return arch, or nil, message, "EFORMAT"
+--- Reads a genotype. The cells' outputs are all their nodes in this space, so what is said of them is not read.
+-- @return arch, or nil, message, "EFORMAT"
 local function parse(self, text)
   local g, why, code = genotype.parse(text)
   if not g then return nil, why, code end

@@ -1,10 +1,10 @@
 --- Differentiable architecture search: the weights of a mixture supernet and its architecture parameters are trained in turn, then an architecture is
 -- read out. First order: the architecture's gradient takes the weights as they are.
---    local found = assert(vega.differentiable.search { space = "nb201", preset = "darts", data = train, validation = held_out, epochs = 20, batch = 64 })
+--    local found = assert(vega.differentiable.search { space = "nb201", preset = "darts", data = train, validation = held_out, epochs = 20 })
 --    print(found.space.text(found.arch), found.history[#found.history].skip_mass)
 --
--- A preset is a file of lua/vega/differentiable/, a table: weights, partial, edge_norm (see vega.supernet.mixed), the learning rates, and `warmup`, the
--- share of the epochs in which the architecture rests. A table of one's own may stand in its place.
+-- A preset is a file of lua/vega/differentiable/, a table: weights, partial, edge_norm (see vega.supernet.mixed), the learning rates, and `warmup`,
+-- the share of the epochs in which the architecture rests. A table of one's own may stand in its place.
 --
 -- Every epoch is judged for collapse into skips and pools; history[i] holds, beside loss and accuracy (of the mixture, on `validation`):
 --    arch_loss    mean loss of the architecture steps                 entropy     of the mixtures, over the largest possible: 1 is undecided
@@ -89,11 +89,30 @@ end
 
 -- The search --------------------------------------------------------------------------------------------------------------------------
 
-local function preset_of(given)
-  if type(given) == "table" then return given end
-  local names = plugin.names "vega.differentiable"
-  if not util.contains(names, given) then error(util.unknown("differentiable.search", "preset", given, names), 3) end
-  return require("vega.differentiable." .. given)
+local SEARCH = { space = true, preset = true, data = true, validation = true, input = true, classes = true, epochs = true, batch = true, seed = true,
+  clip = true, on_epoch = true, precision = true, arch = true }
+local PRESET = { lr = { 0.025, min = 0 }, lr_floor = { 0.001, min = 0 }, weight_decay = { 3e-4, min = 0 }, warmup = { 0.0, min = 0, max = 1 },
+  arch = { {} }, weights = {}, partial = {}, edge_norm = {} }
+local ARCH = { lr = { 3e-4, min = 0 }, weight_decay = { 1e-3, min = 0 } }
+
+local function check(options)
+  util.check_options("differentiable.search", options, SEARCH, 3)
+  for _, name in ipairs { "space", "data", "validation" } do
+    if options[name] == nil then error(("differentiable.search: option '%s' is missing"):format(name), 3) end
+  end
+end
+
+-- What a preset says, with what it leaves open filled in; `own` are the caller's rates of the architecture.
+local function preset_of(given, own)
+  if type(given) ~= "table" then
+    local names = plugin.names "vega.differentiable"
+    if not util.contains(names, given) then error(util.unknown("differentiable.search", "preset", given, names), 3) end
+    given = require("vega.differentiable." .. given)
+  end
+  local p = util.parameters("differentiable.search: preset", PRESET, given, 3)
+  p.arch = util.parameters("differentiable.search: preset.arch", ARCH, p.arch, 3)
+  for key, value in pairs(util.parameters("differentiable.search: arch", { lr = {}, weight_decay = {} }, own or {}, 3)) do p.arch[key] = value end
+  return p
 end
 
 -- Batches without end; each pass is shuffled anew.
@@ -110,79 +129,68 @@ local function endless(loader)
   end
 end
 
-local PRESET = { lr = 0.025, lr_floor = 0.001, weight_decay = 3e-4, warmup = 0, arch = {} }
-local KNOWN = { lr = true, lr_floor = true, weight_decay = true, warmup = true, arch = true, weights = true, partial = true, edge_norm = true }
-local ARCH = { lr = true, weight_decay = true }
+local Search = {}
+Search.__index = Search
 
-local SEARCH = { space = true, preset = true, data = true, validation = true, input = true, classes = true, epochs = true, batch = true, seed = true,
-  clip = true, on_epoch = true, precision = true, arch = true }
-
-local function check(options)
-  util.check_options("differentiable.search", options, SEARCH, 3)
-  for _, name in ipairs { "space", "data", "validation" } do
-    if options[name] == nil then error(("differentiable.search: option '%s' is missing"):format(name), 3) end
+--- A step of the architecture on the next batch of the validation set.
+function Search:step()
+  local images, labels, code = self.next_batch()
+  if not images then
+    self.failure = { labels or "differentiable.search: the validation set is empty", code or "EARG" }
+    return
   end
+  local x <close>, y = images, labels
+  local loss, message, why = self.trainer:step(x, y)
+  if not loss then
+    self.failure = { "architecture step: " .. message, why }
+    return
+  end
+  self.sum, self.steps = self.sum + loss, self.steps + 1
+end
+
+--- Adds to an epoch's entry what the architecture says by now.
+function Search:judge(entry, epochs)
+  local found = self.found
+  found.weights = found.net:weights()
+  found.arch = readout.argmax(found.space, found.weights)
+  local hash, before = found.space:hash(found.arch), found.history[entry.epoch - 1]
+  for key, value in pairs(differentiable.indicators(found.weights, found.arch)) do entry[key] = value end
+  entry.arch_loss, entry.hash = self.steps > 0 and self.sum / self.steps or nil, hash
+  entry.stable_for = before and before.hash == hash and before.stable_for + 1 or 0
+  self.sum, self.steps = 0.0, 0
+  found.history[entry.epoch], found.warnings = entry, differentiable.warnings(entry, entry.epoch / epochs)
 end
 
 --- Searches. Options: space (a name or a space whose decisions are choices of functions or cell nodes), data and validation (data sets: weights are
 -- trained on the one, the architecture on the other), preset = "darts", input, classes, epochs = 50, batch = 64, seed = 1, clip = 5, precision,
--- arch = { lr, weight_decay } in place of the preset's,
--- on_epoch(entry) -> false to stop.
+-- arch = { lr, weight_decay } in place of the preset's, on_epoch(entry, found) -> false to stop.
 -- @return { arch, space, net, weights = net:weights(), history, warnings = texts of the last epoch } | nil, message, code (ENAN: training diverged)
 function differentiable.search(options)
   check(options)
-  local o, preset = options, preset_of(options.preset or "darts")
-  util.check_options("differentiable.search: preset", preset, KNOWN, 2)
-  local rates = o.arch or {}
-  util.check_options("differentiable.search: preset.arch", preset.arch or {}, ARCH, 2)
-  util.check_options("differentiable.search: arch", rates, ARCH, 2)
-  local p = setmetatable({}, { __index = function(_, key) return preset[key] == nil and PRESET[key] or preset[key] end })
+  local o, p = options, preset_of(options.preset or "darts", options.arch)
   local epochs, batch, seed = o.epochs or 50, o.batch or 64, o.seed or 1
   local net = mixed.new { space = o.space, input = o.input or o.data.shape, classes = o.classes or o.data.n_classes, seed = seed,
-    weights = preset.weights, partial = preset.partial, edge_norm = preset.edge_norm }
-  local space, stats = net.space, o.data:stats()
-  local normalise = { mean = stats.mean, std = stats.std }
+    weights = p.weights, partial = p.partial, edge_norm = p.edge_norm }
+  local stats, steps_an_epoch = o.data:stats(), (#o.data + batch - 1) // batch
   local loader <close> = o.validation:loader { batch = batch, shuffle = true, seed = seed + 1, mean = stats.mean, std = stats.std }
-  local next_batch, steps_an_epoch = endless(loader), (#o.data + batch - 1) // batch
-  local arch_trainer <close> = core.train.new(net.graph, { group = "arch", optimiser = "adam", lr = rates.lr or p.arch.lr or 3e-4, beta1 = 0.5, beta2 = 0.999,
-    weight_decay = rates.weight_decay or p.arch.weight_decay or 1e-3, total_steps = epochs * steps_an_epoch, seed = seed })
-  local result = { net = net, space = space, history = {}, warnings = {} }
-  local sum, n, failure, last, since = 0.0, 0, nil, nil, 0
-
-  local function arch_step(step)
-    if step <= p.warmup * epochs * steps_an_epoch then return end
-    local images, labels, code = next_batch()
-    if not images then
-      failure = { labels or "differentiable.search: the validation set is empty", code or "EARG" }
-      return
-    end
-    local x <close>, y = images, labels
-    local loss, message, why = arch_trainer:step(x, y)
-    if not loss then failure = { "architecture step: " .. message, why } return end
-    sum, n = sum + loss, n + 1
-  end
-
-  local function close_epoch(entry)
-    result.weights = net:weights()
-    result.arch = readout.argmax(space, result.weights)
-    local text = space:hash(result.arch)
-    since, last = text == last and since + 1 or 0, text
-    for key, value in pairs(differentiable.indicators(result.weights, result.arch)) do entry[key] = value end
-    entry.arch_loss, entry.stable_for, entry.hash = n > 0 and sum / n or nil, since, text
-    sum, n = 0.0, 0
-    result.warnings = differentiable.warnings(entry, entry.epoch / epochs)
-    result.history[entry.epoch] = entry
-    return not o.on_epoch or o.on_epoch(entry, result)
-  end
-
+  local trainer <close> = core.train.new(net.graph, { group = "arch", optimiser = "adam", lr = p.arch.lr, beta1 = 0.5, beta2 = 0.999,
+    weight_decay = p.arch.weight_decay, total_steps = epochs * steps_an_epoch, seed = seed })
+  local self = setmetatable({ found = { net = net, space = net.space, history = {}, warnings = {} }, trainer = trainer, next_batch = endless(loader),
+    sum = 0.0, steps = 0 }, Search)
   local ok, message, code = train.fit { model = net.graph, data = o.data, validation = o.validation, epochs = epochs, batch = batch, seed = seed,
-    clip = o.clip or 5, precision = o.precision, normalise = normalise,
-    optimiser = { name = "sgd", lr = p.lr, momentum = 0.9, weight_decay = p.weight_decay },
-    schedule = { name = "cosine", floor = p.lr_floor }, paths = arch_step,                       -- called before each step of the weights
-    on_step = function() return failure == nil end, on_epoch = close_epoch }
-  if failure then return nil, table.unpack(failure) end
+    clip = o.clip or 5, precision = o.precision, normalise = { mean = stats.mean, std = stats.std },
+    optimiser = { name = "sgd", lr = p.lr, momentum = 0.9, weight_decay = p.weight_decay }, schedule = { name = "cosine", floor = p.lr_floor },
+    paths = function(step)                                             -- called before each step of the weights
+      if step > p.warmup * epochs * steps_an_epoch then self:step() end
+    end,
+    on_step = function() return self.failure == nil end,
+    on_epoch = function(entry)
+      self:judge(entry, epochs)
+      return not o.on_epoch or o.on_epoch(entry, self.found)
+    end }
+  if self.failure then return nil, table.unpack(self.failure) end
   if not ok then return nil, message, code end
-  return result
+  return self.found
 end
 
 return differentiable

@@ -14,8 +14,8 @@ local util = require "vega.util"
 local genotype = {}
 
 --- The operations that public genotypes name.
-genotype.OPS = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "dil_conv_3x3", "dil_conv_5x5",
-  "conv_7x1_1x7" }
+genotype.OPS = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "dil_conv_3x3",
+  "dil_conv_5x5", "conv_7x1_1x7" }
 local KINDS = { "normal", "reduce" }
 local FIELDS = { "normal", "normal_concat", "reduce", "reduce_concat" }
 local FIRST_NODE = 2
@@ -191,8 +191,8 @@ function Reader:genotype()
   return g
 end
 
---- Reads a genotype of both cells, or of one where a network has no other: pairs, triples or lists of nodes, single or double quotes, any spaces and lines,
--- a name and `=` before, commas before the end.
+--- Reads a genotype of both cells, or of one where a network has no other: pairs, triples or lists of nodes, single or double quotes, any spaces and
+-- lines, a name and `=` before, commas before the end.
 -- @return { normal = edges, normal_concat = states, reduce =, reduce_concat = } | nil, message with line and column, "EFORMAT"
 function genotype.parse(text)
   if type(text) ~= "string" then error("genotype.parse: a text expected, got " .. type(text), 2) end

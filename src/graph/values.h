@@ -48,7 +48,8 @@ typedef struct vg__values {
 enum { VG__LAYER_NONE = -1, VG__LAYER_INSIDE = -2 };
 
 /* With `layers`, convolutions whose weights are parameters are values of kind CONV, together with a batch norm that alone reads them. What is a
- * layer depends on the graph, not on the paths. VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit, also after a failure. */
+ * layer depends on the graph, not on the paths. VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit,
+ * also after a failure. */
 VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, bool layers);
 void vg__values_deinit(vg__values *s);
 

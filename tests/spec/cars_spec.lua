@@ -1,15 +1,15 @@
---- CARS: codes and their variation, shared training, survival, export, and the search as a whole on small random images.
+--- CARS: codes and their variation, shared training, export, and the search as a whole on small random images.
 -- VEGA_LONG=1 adds the comparison of the ways of survival on Fashion-MNIST (minutes).
 local core = require "vega.core"
-local helper = dofile((debug.getinfo(1, "S").source:match "^@(.*)cars_spec%.lua$") .. "helper.lua")
+local helper = require "spec.helper"
 local nn = require "vega.nn"
-local protection = require "vega.evolution.protection"
 local Result = require "vega.cars.result"
+local shared = require "spec.supernet_helper"
 local space = require "vega.space"
 local supernet = require "vega.supernet"
 local vega = require "vega"
 
-local cars, darts = vega.cars, vega.space "darts"
+local cars, darts, copies = vega.cars, vega.space "darts", shared.copies
 local OPS = { "max_pool_3x3", "skip_connect", "sep_conv_3x3" }
 
 local function small(more)
@@ -32,23 +32,11 @@ local function images(n, seed)
   return vega.data.from_tensors("halves", vega.tensor.new(pixels):reshape { n, 8, 8, 1 }, vega.tensor.new(labels, { dtype = "i32" }), 3)
 end
 
-local function batch(n, seed)
-  local rng, labels = vega.rng.new(seed, "batch"), {}
-  for i = 1, n do labels[i] = rng:int(0, 2) end
-  return vega.tensor.randn({ n, 8, 8, 1 }, rng), vega.tensor.new(labels, { dtype = "i32" })
-end
-
 local function search(more)
   local o = { space = small(), data = images(96, 1), validation = images(64, 2), epochs = 6, warmup = 2, interval = 2, population = 6, batch = 32,
     quiet = true, optimiser = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 3e-4 } }
   for key, value in pairs(more or {}) do o[key] = value end
   return cars.search(o)
-end
-
-local function copies(graph)
-  local all = {}
-  for name, t in pairs(graph:params()) do all[name] = t:copy() end
-  return all
 end
 
 local function difference(a, b) return (a - b):abs():max():item() end
@@ -61,14 +49,6 @@ local function hashes(sp, members)
   local list = {}
   for i, m in ipairs(members) do list[i] = sp:hash(m.arch) end
   return list
-end
-
--- A member as survival sees it.
-local function point(accuracy, ...) return { error = 1 - accuracy, costs = { ... } } end
-
-local function has(list, value)
-  for _, v in ipairs(list) do if v == value then return true end end
-  return false
 end
 
 -- Codes -------------------------------------------------------------------------------------------------------------------------------
@@ -186,7 +166,7 @@ describe("shared training", function()
 
   it("leaves what is not on the code's path as it is, and gives the rest the gradients of the stand-alone network", function()
     local net, rng = net_of(), vega.rng.new(7, "paths")
-    local x, y = batch(16, 1)
+    local x, y = shared.batch({ 8, 8, 1 }, 16, 1, 3)
     local fit = trainer(net.graph, { lr = 0.1, momentum = 0.9, weight_decay = 1e-2 })
     for _ = 1, 4 do assert(fit:step(x, y, { net:setting(sp:random(rng)) })) end       -- so that there are momenta everywhere
     for _ = 1, 5 do
@@ -217,7 +197,7 @@ describe("shared training", function()
   end)
 
   it("averages the gradients of several codes; the sum is the authors' program's", function()
-    local rng, x, y = vega.rng.new(8, "paths"), batch(16, 2)
+    local rng, x, y = vega.rng.new(8, "paths"), shared.batch({ 8, 8, 1 }, 16, 2, 3)
     local archs, mean, norms = {}, {}, {}
     for i = 1, 5 do archs[i] = sp:random(rng) end
     local net = net_of()
@@ -306,136 +286,6 @@ describe("shared training", function()
     assert.error_matches(function() sampler_of({}) end, "pool = { members = a list of architectures } expected")
     assert.error_matches(function() sampler_of { members = { { layer1 = "identity" } } } end, "member 1: ")
     assert.error_matches(function() vega.sampler.population { paths = 0 } end, "paths must be >= 1, got 0")
-  end)
-end)
-
--- Survival ----------------------------------------------------------------------------------------------------------------------------
-
-describe("protected survival", function()
-  -- Eight small networks, none of which dominates another, dominate four large ones.
-  local function trap()
-    local members = {}
-    for i = 1, 8 do members[i] = point(0.5 + 0.02 * i, i) end
-    for i = 1, 4 do members[8 + i] = point(0.3 + 0.02 * i, 20 + i) end
-    return members
-  end
-  local function large(places)
-    local n = 0
-    for _, i in ipairs(places) do if i > 8 then n = n + 1 end end
-    return n
-  end
-
-  it("keeps a large network that plain sorting loses", function()
-    assert.equal(0, large(protection.select(trap(), 6, { protect = "none" })))
-    assert.is_true(large(protection.select(trap(), 6, { protect = "size" })) >= 1)
-    local members = trap()
-    for i, m in ipairs(members) do m.speed = i > 8 and 0.05 or 0.01 end
-    assert.is_true(large(protection.select(members, 6, { protect = "speed" })) >= 1)
-  end)
-
-  it("keeps the largest, however poor, where the first fronts have room; and the most accurate always", function()
-    local rng = vega.rng.new(11, "survival")
-    for round = 1, 200 do
-      local members, n, capacity = {}, rng:int(2, 40), rng:int(1, 20)
-      for i = 1, n do members[i] = point(rng:uniform(), rng:uniform(), round % 2 == 0 and rng:uniform() or nil) end
-      local best, most = 1, 1
-      for i, m in ipairs(members) do
-        if m.error < members[best].error then best = i end
-        if m.costs[1] > members[most].costs[1] then most = i end
-        m.speed = rng:uniform()
-      end
-      for _, protect in ipairs(protection.modes) do
-        for _, fill in ipairs(protection.fills) do
-          local places, seen = protection.select(members, capacity, { protect = protect, fill = fill, rng = rng }), {}
-          assert.equal(math.min(n, capacity), #places)
-          for k, i in ipairs(places) do
-            assert.is_nil(seen[i])
-            assert.is_true(i >= 1 and i <= n and (k == 1 or places[k - 1] < i))
-            seen[i] = true
-          end
-          if fill == "crowding" then assert.is_true(seen[best], protect) end
-        end
-      end
-      if #members[1].costs == 1 then
-        local points, turned, first = {}, {}, 0
-        for i, m in ipairs(members) do points[i], turned[i] = { m.error, m.costs[1] }, { m.error, -m.costs[1] } end
-        local r, q = vega.pareto.rank(points), vega.pareto.rank(turned)
-        assert.equal(1, q[most])
-        for i = 1, n do if r[i] == 1 or q[i] == 1 then first = first + 1 end end
-        if first <= capacity then assert.is_true(has(protection.select(members, capacity, { protect = "size" }), most)) end
-      end
-    end
-  end)
-
-  it("takes the k-th fronts of both sortings before the next ones", function()
-    -- by (error, cost): 1 | 2 | 3; by (error, -cost): 1 2 | 3 ... member 4 is in the third front of one and the last of the other
-    local members = { point(0.9, 1), point(0.8, 2), point(0.7, 1.5), point(0.6, 1.2) }
-    assert.same({ 1, 2 }, protection.select(members, 2, { protect = "size" }))
-    assert.same({ 1, 2, 3 }, protection.select(members, 3, { protect = "size" }))
-    assert.same({ 1, 4 }, protection.select({ point(0.9, 1), point(0.8, 2), point(0.7, 1.5), point(0.6, 0.5) }, 2, { protect = "none" }))
-  end)
-
-  it("sorts once a cost, both ways: the largest by each cost is in a first front", function()
-    local members = { point(0.9, 1, 1), point(0.2, 9, 1), point(0.1, 1, 9), point(0.3, 5, 5), point(0.8, 2, 2) }
-    local places = protection.select(members, 4, { protect = "size" })
-    for _, i in ipairs { 1, 2, 3 } do assert.is_true(has(places, i), i) end
-  end)
-
-  it("loses the large networks of a landscape where small ones are ahead at first, unless it protects them", function()
-    -- accuracy(size, epoch): large networks are better in the end, and slower. The population evolves by random children.
-    local function accuracy(size, epoch) return (0.6 + 0.3 * size) * (1 - math.exp(-epoch / (2 + 18 * size))) end
-    local function evolve(protect, seed)
-      local rng, members = vega.rng.new(seed, "trap"), {}
-      for i = 1, 12 do members[i] = { size = i / 12 } end
-      for epoch = 1, 12 do
-        local all = table.move(members, 1, 12, 1, {})
-        for i = 13, 24 do all[i] = { size = math.min(1, math.max(0.02, members[rng:int(1, 12)].size + 0.05 * rng:normal())) } end
-        for _, m in ipairs(all) do
-          local a = accuracy(m.size, epoch)
-          m.error, m.costs, m.speed = 1 - a, { m.size }, a - accuracy(m.size, epoch - 1)
-        end
-        local survivors = {}
-        for i, place in ipairs(protection.select(all, 12, { protect = protect, rng = rng })) do survivors[i] = all[place] end
-        members = survivors
-      end
-      local most = 0
-      for _, m in ipairs(members) do most = math.max(most, m.size) end
-      return most
-    end
-    for seed = 1, 5 do
-      assert.is_true(evolve("none", seed) < 0.75, "none")
-      assert.is_true(evolve("size", seed) > 0.9, "size")
-    end
-  end)
-
-  it("refuses what it cannot sort", function()
-    local members = { point(0.5, 1), point(0.6, 2) }
-    assert.error_matches(function() protection.select(members, 1, { protect = "sizes" }) end, "protect must be one of none, size, speed, got sizes")
-    assert.error_matches(function() protection.select(members, 1, { protect = "speed" }) end, "member 1 has no speed")
-    assert.error_matches(function() protection.select(members, 1, { fill = "random" }) end, "wants rng")
-    assert.error_matches(function() protection.select(members, 0) end, "capacity must be >= 1, got 0")
-    assert.error_matches(function() protection.select({ { error = 1, costs = {} } }, 1) end, "member 1 has none")
-    assert.same({}, protection.select({}, 3))
-  end)
-end)
-
-describe("the reference directions beside it", function()
-  it("have their corners, are all used, and keep the extremes of three objectives", function()
-    local directions = vega.pareto.das_dennis(3, 5)
-    assert.equal(21, #directions)
-    for k = 1, 3 do
-      local corner = { 0, 0, 0 }
-      corner[k] = 1
-      local found = false
-      for _, d in ipairs(directions) do found = found or d[1] == corner[1] and d[2] == corner[2] and d[3] == corner[3] end
-      assert.is_true(found)
-    end
-    -- on the plane of the directions themselves each is the nearest to its own: all are kept, not the first ten alone; what lies behind goes
-    local points = {}
-    for i, d in ipairs(directions) do points[i] = { d[1], d[2], d[3] } end
-    for i, d in ipairs(directions) do points[21 + i] = { d[1] + 0.3, d[2] + 0.3, d[3] + 0.3 } end
-    local kept = vega.pareto.niches(directions):select(points, nil, 21, 1)
-    for i = 1, 21 do assert.equal(i, kept[i]) end
   end)
 end)
 

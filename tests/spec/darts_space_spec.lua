@@ -1,5 +1,6 @@
 --- The cell space of DARTS: net:cell_node in its three meanings, sizes, and counts of published networks to the integer.
 local nn = require "vega.nn"
+local equal = require("spec.supernet_helper").equal
 local space = require "vega.space"
 local supernet = require "vega.supernet"
 local vega = require "vega"
@@ -18,11 +19,6 @@ end
 
 local function describe_network(sp, arch, input, classes)
   return nn.describe(input or sp.input, function(net) return sp:construct(net, arch) end, { classes = classes or 10 })
-end
-
-local function equal(a, b)
-  assert.same(a:shape(), b:shape())
-  return (a - b):abs():sum():item() == 0
 end
 
 local function names_of(graph)

@@ -1,6 +1,10 @@
 local core = require "vega.core"
 local mixed = require "vega.supernet.mixed"
+local shared = require "spec.supernet_helper"
 local vega = require "vega"
+
+local copies = shared.copies
+local function batch(n) return shared.batch({ 8, 8, 3 }, n) end
 
 local function conv(net, x) return net:batch_norm(net:conv(net:relu(x), net:channels(x), { kernel = 3 }), { affine = false }) end
 local function pool(net, x) return net:batch_norm(net:max_pool(x, { kernel = 3, stride = 1, pad = 1 }), { affine = false }) end
@@ -22,19 +26,6 @@ local function toy(options)
   local o = { build = cells, input = { 8, 8, 3 }, classes = 10, seed = 1 }
   for k, v in pairs(options or {}) do o[k] = v end
   return mixed.new(o)
-end
-
-local function batch(n)
-  local rng = vega.rng.new(1, "batch")
-  local labels = {}
-  for i = 1, n do labels[i] = rng:int(0, 9) end
-  return vega.tensor.randn({ n, 8, 8, 3 }, rng), vega.tensor.new(labels, { dtype = "i32" })
-end
-
-local function copies(graph)
-  local all = {}
-  for name, t in pairs(graph:params()) do all[name] = t:copy() end
-  return all
 end
 
 -- The names of the parameters that differ, of the architecture and of the weights.

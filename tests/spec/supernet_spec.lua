@@ -1,7 +1,10 @@
 local core = require "vega.core"
+local shared = require "spec.supernet_helper"
 local space = require "vega.space"
 local supernet = require "vega.supernet"
 local vega = require "vega"
+
+local batch, copies, equal = shared.batch, shared.copies, shared.equal
 
 local function toy()
   return space.define { name = "toy", input = { 8, 8, 3 }, build = function(net)
@@ -15,24 +18,6 @@ local function toy()
     end
     return net:linear(net:global_avg_pool(y), net.classes)
   end }
-end
-
-local function batch(shape, n, seed)
-  local rng = vega.rng.new(seed or 1, "batch")
-  local labels = {}
-  for i = 1, n do labels[i] = rng:int(0, 9) end
-  return vega.tensor.randn({ n, table.unpack(shape) }, rng), vega.tensor.new(labels, { dtype = "i32" })
-end
-
-local function equal(a, b)
-  assert.same(a:shape(), b:shape())
-  return (a - b):abs():sum():item() == 0
-end
-
-local function copies(graph)
-  local all = {}
-  for name, t in pairs(graph:params()) do all[name] = t:copy() end
-  return all
 end
 
 local function assert_equal_params(a, b)

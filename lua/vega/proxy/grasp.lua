@@ -1,5 +1,6 @@
 --- GraSP: how the norm of the gradient would change if the weights shrank. -sum of w (H g), g the gradient, H the Hessian. Wang et al. 2020,
--- arXiv:2002.07376; as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134 (temperature 1, one minibatch, weights of convolutions and linear layers).
+-- arXiv:2002.07376; as a score of networks Abdelfattah et al. 2021, arXiv:2101.08134 (temperature 1, one minibatch, weights of convolutions and
+-- linear layers).
 -- The engine has no second derivatives: H g is the central difference (g(w + eps g) - g(w - eps g)) / 2 eps, eps = step |w| / |g|. The papers
 -- differentiate twice; where a step crosses kinks of ReLU the two differ.
 local core = require "vega.core"
