@@ -54,7 +54,8 @@ return function(describe, it, name, scheduler, options)
       local events = whole:save().events
       local places = {}                                                -- how many suggestions had been asked before each event
       for i, event in ipairs(events) do places[i] = (places[i - 1] or 0) + (event[1] == "ask" and 1 or 0) end
-      for cut = 0, #events, math.max(1, #events // (os.getenv "VEGA_LONG" and 400 or options and options.cuts or 40)) do
+      local step = math.max(1, #events // (os.getenv "VEGA_LONG" and 400 or options and options.cuts or 40)) | 1      -- odd: after asks and tells
+      for cut = 0, #events, step do
         local driver = with_strategy():replay(table.move(events, 1, cut, 1, {}))
         local rest, asked = {}, places[cut] or 0
         local first = asked + (#driver:pending() == 0 and 1 or 0)
