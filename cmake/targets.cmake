@@ -17,6 +17,9 @@ if(TARGET vega-lua)
   install(DIRECTORY src/bind DESTINATION share/vega-lua/src FILES_MATCHING PATTERN "*.c")    # vega-lua help reads the comments over functions
   # For a stock Lua, with LUA_PATH naming share/vega-lua/lua/?.lua and share/vega-lua/lua/?/init.lua.
   install(TARGETS core LIBRARY DESTINATION lib/lua/5.4/vega)
+  if(TARGET comm_mpi)
+    install(TARGETS comm_mpi LIBRARY DESTINATION lib/lua/5.4/vega)
+  endif()
   install(DIRECTORY examples/zoo DESTINATION share/vega-lua/examples)
 endif()
 

@@ -67,15 +67,17 @@ local function batch_of(n)
   return vega.tensor.randn({ n, table.unpack(INPUT) }, rng), vega.tensor.new(labels, { dtype = "i32" })
 end
 
-local function trainer(model)
-  return core.train.new(model, { optimiser = "sgd", lr = 0.025, momentum = 0.9, weight_decay = 3e-4, decay_norms = true, clip = 5, total_steps = 1000000 })
+-- `replay`: outputs of norms are computed anew rather than kept; nil: the trainer decides.
+local function trainer(model, replay)
+  return core.train.new(model, { optimiser = "sgd", lr = 0.025, momentum = 0.9, weight_decay = 3e-4, decay_norms = true, clip = 5,
+    total_steps = 1000000, replay = replay })
 end
 
 -- One step of a workload: of the weights, and of a differentiable search one of the architecture before it.
 local function stepper(work)
-  local fit, arch = trainer(work.graph), nil
+  local fit, arch = trainer(work.graph, work.searches), nil
   if work.searches then
-    arch = core.train.new(work.graph, { group = "arch", optimiser = "adam", lr = 3e-4, beta1 = 0.5, weight_decay = 1e-3, total_steps = 1000000 })
+    arch = core.train.new(work.graph, { group = "arch", optimiser = "adam", lr = 3e-4, beta1 = 0.5, weight_decay = 1e-3, total_steps = 1000000, replay = true })
   end
   return function(x, y, paths)
     if arch then assert(arch:step(x, y)) end

@@ -1,7 +1,7 @@
 --- What shared weights are worth, measured by exact truth: methods that pick networks of fashion_macro by a supernet's scores, beside random search
 -- at equal cost. Regret is the test accuracy of the best network of the table less that of the network chosen.
 --
---    vega-lua scripts/oneshot_regret.lua --jobs 2                            --seeds 5 --passes 24 --finalists 3
+--    vega-lua scripts/oneshot_regret.lua --jobs 2                            --seeds 5 --images 8000 --passes 24 --finalists 3
 --
 -- A method trains a supernet (`passes`: how often each picture goes forward and back through a path), scores all 243 networks on a part of the
 -- validation pictures, and takes the best of its `finalists` by their validation accuracy in the table, as if it had trained them. Cost is counted in
@@ -13,16 +13,18 @@ local here = arg[0]:match "^(.*)/[^/]*$" or "."
 local fashion_split = dofile(here .. "/fashion_split.lua")
 local run_jobs = dofile(here .. "/jobs.lua")
 
-local DEFAULTS = { methods = "spos,fairnas", seeds = 5, passes = 24, finalists = 3, scored = 1000, jobs = 1, out = "runs/oneshot_regret" }
+local DEFAULTS = { methods = "spos,fairnas,cars", seeds = 5, images = 8000, passes = 24, finalists = 3, scored = 1000, jobs = 1,
+  out = "runs/oneshot_regret" }
 local IMAGES, EPOCHS = 8000, 8                                        -- of a training in the table
 local FORWARD_BACKWARD = 3
+local OPTIMISER = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 5e-4 }
 local RECALIBRATE = { batches = 4, batch = 64 }
 
 local function fail(message, ...) error({ message = "oneshot_regret: " .. message:format(...), exit_code = 2 }, 0) end
 
 local function fit(net, data, seed, sampler, epochs)
   return assert(net:fit { data = data, epochs = epochs, batch = 64, seed = seed, sampler = sampler, clip = 5,
-    optimiser = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 5e-4 }, schedule = { name = "cosine" } }).normalise
+    optimiser = OPTIMISER, schedule = { name = "cosine" } }).normalise
 end
 
 -- Each trains a supernet with so many passes. @return what pictures were normalised with
@@ -31,6 +33,16 @@ function METHODS.spos(net, data, seed, passes) return fit(net, data, seed, vega.
 function METHODS.fairnas(net, data, seed, passes)
   local options = net.space.decisions[1].domain.size                  -- a step of strict fairness takes so many paths
   return fit(net, data, seed, vega.sampler.strict_fair {}, math.max(1, passes // options))
+end
+
+-- The population is judged on other validation pictures than those that score the networks afterwards.
+local CARS = { population = 16, interval = 2, pictures = 300 }
+function METHODS.cars(net, data, seed, passes, others)
+  local stats = data:stats()
+  assert(vega.cars.search { supernet = net, data = data, validation = others:subset { n = CARS.pictures, seed = 0, stratified = true },
+    normalise = stats, epochs = passes, warmup = passes // 5, population = CARS.population, interval = CARS.interval,
+    batch = 64, seed = seed, clip = 5, quiet = true, optimiser = OPTIMISER, schedule = { name = "cosine" } })
+  return stats
 end
 
 -- All networks of the table, in the order of the space: { arch, accuracy, test_accuracy, params, macs }.
@@ -63,7 +75,7 @@ local function expected_of_random(list, n)
   return sum
 end
 
-local function file_of(o, method, seed) return ("%s/%s-%d-%d-%d.json"):format(o.out, method, seed, o.passes, o.scored) end
+local function file_of(o, method, seed) return ("%s/%s-%d-%d-%d-%d.json"):format(o.out, method, seed, o.images, o.passes, o.scored) end
 
 local function read_scores(path)
   local file = io.open(path, "r")
@@ -76,11 +88,11 @@ end
 local function score_all(o, method, seed)
   vega.threads(1)
   local list, space = truth()
-  local data, archs = fashion_split(IMAGES), {}
+  local data, archs = fashion_split(o.images), {}
   for i, values in ipairs(list) do archs[i] = values.arch end
   local net = vega.supernet.new { space = space, input = data.train.shape, classes = data.train.n_classes, seed = seed }
-  local normalise = METHODS[method](net, data.train, seed, o.passes)
-  local scored = data.validation:subset { n = o.scored, seed = 0, stratified = true }
+  local scored, others = data.validation:split { n = o.scored, seed = 0, stratified = true }
+  local normalise = METHODS[method](net, data.train, seed, o.passes, others)
   local scores = assert(net:evaluate(archs, scored, { normalise = normalise,
     recalibrate = { data = data.train, batches = RECALIBRATE.batches, batch = RECALIBRATE.batch } }))
   for i, score in ipairs(scores) do scores[i] = score.accuracy end
@@ -99,7 +111,7 @@ end
 local function present(o, methods)
   local list = truth()
   local best, training = best_of(list, "test_accuracy").test_accuracy, EPOCHS * IMAGES * FORWARD_BACKWARD + 5000
-  local cost = o.passes * IMAGES * FORWARD_BACKWARD + #list * (o.scored + RECALIBRATE.batches * RECALIBRATE.batch)
+  local cost = o.passes * o.images * FORWARD_BACKWARD + #list * (o.scored + RECALIBRATE.batches * RECALIBRATE.batch)
   local trainings = cost // training + o.finalists
   local out = { "| method | regret of each seed, % | mean | cost in trainings |", "| --- | --- | --- | --- |" }
   local function line(name, regrets, price)
@@ -113,7 +125,8 @@ local function present(o, methods)
       local scores = read_scores(file_of(o, method, seed))
       if scores then regrets[#regrets + 1] = best - chosen(list, scores, o.finalists).test_accuracy end
     end
-    if #regrets > 0 then line(method, regrets, ("%.1f"):format(cost / training + o.finalists)) end
+    local judged = method == "cars" and (o.passes - o.passes // 5) // CARS.interval * 2 * CARS.population * CARS.pictures or 0
+    if #regrets > 0 then line(method, regrets, ("%.1f"):format((cost + judged) / training + o.finalists)) end
   end
   line("random search, exact mean", { best - expected_of_random(list, trainings) }, tostring(trainings))
   for _, key in ipairs { "params", "macs" } do
@@ -135,7 +148,8 @@ assert(core.sys.make_dirs(o.out))
 for seed = 1, o.seeds do
   for _, method in ipairs(methods) do
     if not read_scores(file_of(o, method, seed)) then
-      jobs[#jobs + 1] = { "job", method, tostring(seed), "--passes", tostring(o.passes), "--scored", tostring(o.scored), "--out", o.out }
+      jobs[#jobs + 1] = { "job", method, tostring(seed), "--images", tostring(o.images), "--passes", tostring(o.passes),
+        "--scored", tostring(o.scored), "--out", o.out }
     end
   end
 end

@@ -1,11 +1,12 @@
 --- How well do shared weights rank? Supernets of NAS-Bench-201 and NAS-Bench-Macro, trained here on CIFAR-10 pictures, score sampled networks;
 -- Kendall's tau of those scores with the published accuracies stands beside that of parameters, multiply-adds and the zero-cost proxies.
 --
---    vega-lua scripts/rank_quality.lua --jobs 2                 everything; an hour
+--    vega-lua scripts/rank_quality.lua --jobs 2                 everything; an hour and a half
 --    vega-lua scripts/rank_quality.lua --spaces nb201 --samplers uniform --seeds 1 --networks 100 --images 1000 --passes 5
 --
 -- --passes: so many times each picture goes forward and back through a path, whatever the sampler: strict fairness, which takes m paths a step, has
--- passes / m epochs. Networks are smaller than the published ones (`SPACES`). Stop it at any time: what has ended is kept in --out.
+-- passes / m epochs, and CARS trains one member of its population a step. Networks are smaller than the published ones (`SPACES`), for the proxies
+-- too, which see them untrained. Stop it at any time: what has ended is kept in --out.
 local vega = require "vega"
 local core = require "vega.core"
 local here = arg[0]:match "^(.*)/[^/]*$" or "."
@@ -14,7 +15,7 @@ local run_jobs = dofile(here .. "/jobs.lua")
 local shared = require "vega.table.shared"
 local util = require "vega.util"
 
-local DEFAULTS = { spaces = "nb201,nb_macro", samplers = "uniform,strict_fair", seeds = 3, networks = 500, images = 10000, passes = 15,
+local DEFAULTS = { spaces = "nb201,nb_macro", samplers = "uniform,strict_fair,cars", seeds = 3, networks = 500, images = 10000, passes = 15,
   validation = 1000, jobs = 1, out = "runs/rank_quality" }
 
 -- The small network, the published accuracy, and how many paths a step of strict fairness takes.
@@ -24,6 +25,9 @@ local SPACES = {
   nb_macro = { with = { stem = 8, head = 128 }, fair_paths = 3, truth = function() return vega.table.nas_bench_macro() end,
     name = "NAS-Bench-Macro, stem 8, head 128" },
 }
+
+local SETTINGS = { "networks", "images", "passes", "validation" }
+local PROXIES = { "naswot", "jacov", "synflow", "snip", "grasp", "zen" }
 
 local function words(text)
   local list = {}
@@ -57,7 +61,7 @@ local function read_cell(o, cell)
   if not file then return nil end
   local result = assert(core.json.decode(file:read "a"))
   file:close()
-  for _, key in ipairs { "networks", "images", "passes", "validation" } do if result[key] ~= o[key] then return nil end end
+  for _, key in ipairs(SETTINGS) do if result[key] ~= o[key] then return nil end end
   return result
 end
 
@@ -67,13 +71,11 @@ local function images(o)
   return rest:subset { n = o.images, seed = 0, stratified = true }, held_out
 end
 
-local SAMPLERS = {}
+local SAMPLERS, AUGMENT, OPTIMISER = {}, { flip = true, crop = 4 }, { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 5e-4 }
 
-local function fit(net, data, seed, sampler, epochs, more)
-  local options = { data = data, epochs = epochs, batch = 64, seed = seed, sampler = sampler, clip = 5, augment = { flip = true, crop = 4 },
-    optimiser = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 5e-4 }, schedule = { name = "cosine" } }
-  for key, value in pairs(more or {}) do options[key] = value end
-  return assert(net:fit(options)).normalise
+local function fit(net, data, seed, sampler, epochs)
+  return assert(net:fit { data = data, epochs = epochs, batch = 64, seed = seed, sampler = sampler, clip = 5, augment = AUGMENT,
+    optimiser = OPTIMISER, schedule = { name = "cosine" } }).normalise
 end
 
 function SAMPLERS.uniform(net, data, seed, passes) return fit(net, data, seed, vega.sampler.uniform {}, passes) end
@@ -82,8 +84,41 @@ function SAMPLERS.strict_fair(net, data, seed, passes, paths)
   return fit(net, data, seed, vega.sampler.strict_fair {}, math.max(1, passes // paths))
 end
 
+-- Random paths for a fifth of the epochs, then members of a population of 32, which evolves every epoch on a part of the held-out pictures.
+function SAMPLERS.cars(net, data, seed, passes, _, held_out)
+  local stats = data:stats()
+  assert(vega.cars.search { supernet = net, data = data, validation = held_out:subset { n = math.min(#held_out, 300), seed = 0, stratified = true },
+    normalise = stats, epochs = passes, warmup = passes // 5, population = 32, batch = 64, seed = seed, clip = 5, augment = AUGMENT,
+    optimiser = OPTIMISER, schedule = { name = "cosine" }, quiet = true })
+  return stats
+end
+
+local function keep(o, cell, result)
+  for key, value in pairs(cell) do result[key] = value end
+  for _, key in ipairs(SETTINGS) do result[key] = o[key] end
+  assert(core.sys.write_file(file_of(o, cell), core.json.encode(result)))
+end
+
+-- Every proxy on the untrained networks, on one batch of training pictures.
+local function run_proxies(o, cell)
+  local began, data, scores = core.sys.clock(), images(o), {}
+  local loader <close> = data:loader { batch = 32, shuffle = true, seed = cell.seed, mean = data:stats().mean, std = data:stats().std }
+  local batch, labels = loader:next()
+  local space = vega.space(cell.space).with(SPACES[cell.space].with)
+  for _, name in ipairs(PROXIES) do scores[name] = {} end
+  for i, arch in ipairs((sampled(cell.space, o.networks))) do
+    local network <close> = space:network(arch, data.shape, data.n_classes, cell.seed)
+    for _, name in ipairs(PROXIES) do
+      local value = vega.proxy[name](network, { batch = batch, labels = labels, seed = cell.seed })
+      scores[name][i] = math.max(value, -1e300)                          -- JSON has no infinity
+    end
+  end
+  keep(o, cell, { scores = scores, score_seconds = (core.sys.clock() - began) / #PROXIES })
+end
+
 local function run_cell(o, cell)
   vega.threads(1)
+  if cell.sampler == "proxies" then return run_proxies(o, cell) end
   local entry, began = SPACES[cell.space], core.sys.clock()
   local data, held_out = images(o)
   local net = vega.supernet.new { space = vega.space(cell.space).with(entry.with), input = data.shape, classes = data.n_classes, seed = cell.seed }
@@ -92,9 +127,7 @@ local function run_cell(o, cell)
   local archs = sampled(cell.space, o.networks)
   local scores = assert(net:evaluate(archs, held_out, { normalise = normalise, recalibrate = { data = data, batches = 4, batch = 64 } }))
   for i, score in ipairs(scores) do scores[i] = score.accuracy end
-  assert(core.sys.write_file(file_of(o, cell), core.json.encode { space = cell.space, sampler = cell.sampler, seed = cell.seed, scores = scores,
-    train_seconds = trained, score_seconds = core.sys.clock() - began - trained, networks = o.networks, images = o.images, passes = o.passes,
-    validation = o.validation }))
+  keep(o, cell, { scores = scores, train_seconds = trained, score_seconds = core.sys.clock() - began - trained })
 end
 
 -- The table ---------------------------------------------------------------------------------------------------------------------------------
@@ -140,18 +173,21 @@ local function present(o, cells)
       local x = column(truth, trivial)
       line(out, SPACES[name].name, trivial, ("%.3f"):format(tau_of(x, accuracy)), ("%.3f"):format(better_half(x, accuracy)), "", "")
     end
-    for _, sampler in ipairs(words(o.samplers)) do
+    -- `of` gives a predictor's scores from the result of a cell.
+    local function predictor(title, sampler, of)
       local all, half, train, score = {}, {}, 0, 0
       for _, cell in ipairs(cells) do
         local result = cell.space == name and cell.sampler == sampler and read_cell(o, cell)
         if result then
-          all[#all + 1], half[#half + 1] = tau_of(result.scores, accuracy), better_half(result.scores, accuracy)
-          train, score = train + result.train_seconds, score + result.score_seconds
+          all[#all + 1], half[#half + 1] = tau_of(of(result), accuracy), better_half(of(result), accuracy)
+          train, score = train + (result.train_seconds or 0), score + result.score_seconds
         end
       end
-      if #all > 0 then
-        line(out, SPACES[name].name, "supernet, " .. sampler, range(all), range(half), ("%.0f"):format(train / #all), ("%.0f"):format(score / #all))
-      end
+      if #all > 0 then line(out, SPACES[name].name, title, range(all), range(half), ("%.0f"):format(train / #all), ("%.0f"):format(score / #all)) end
+    end
+    for _, proxy in ipairs(PROXIES) do predictor(proxy, "proxies", function(result) return result.scores[proxy] end) end
+    for _, sampler in ipairs(words(o.samplers)) do
+      predictor("supernet, " .. sampler, sampler, function(result) return result.scores end)
     end
   end
   return table.concat(out, "\n") .. "\n"
@@ -166,6 +202,7 @@ local cells, jobs = {}, {}
 for seed = 1, o.seeds do
   for _, name in ipairs(words(o.spaces)) do
     if not SPACES[name] then fail("unknown space '%s'; known are nb201, nb_macro", name) end
+    cells[#cells + 1] = { space = name, sampler = "proxies", seed = seed }
     for _, sampler in ipairs(words(o.samplers)) do
       if not SAMPLERS[sampler] then fail("unknown sampler '%s'; known are %s", sampler, table.concat(util.sorted_keys(SAMPLERS), ", ")) end
       cells[#cells + 1] = { space = name, sampler = sampler, seed = seed }
@@ -175,7 +212,7 @@ end
 for _, cell in ipairs(cells) do
   if not read_cell(o, cell) then
     local job = { "job", cell.space, cell.sampler, tostring(cell.seed), "--out", o.out }
-    for _, key in ipairs { "networks", "images", "passes", "validation" } do table.move({ "--" .. key, tostring(o[key]) }, 1, 2, #job + 1, job) end
+    for _, key in ipairs(SETTINGS) do table.move({ "--" .. key, tostring(o[key]) }, 1, 2, #job + 1, job) end
     jobs[#jobs + 1] = job
   end
 end

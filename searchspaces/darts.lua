@@ -115,7 +115,8 @@ end
 --- A space of DARTS cells. Options: `cells` (8) in the network; `channels` (16) of the first, doubled by each reduction cell; `nodes` (4) of a
 -- cell; `stem` (3) times the channels stand before the cells; `ops`, of which "none" is left out unless named; `reductions`, the numbers of the
 -- cells that halve the resolution (by default those at one and two thirds); `network`: "search", where batch norms in cells have no weight and bias
--- and follow each pooling too, or "evaluation". The evaluation network is without auxiliary head and drop path.
+-- and follow each pooling too, or "evaluation". The evaluation network is without auxiliary head and drop path, which that
+-- of a genotype may have (vega.genotype.network).
 -- @return a space; its text(arch) and parse(text) are the genotype's, its new(options) is this function
 local function new(options)
   local p = util.parameters("darts.new", PARAMETERS, options or {}, 2)

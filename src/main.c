@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "bind/interrupt.h"
 #include "bind/vgl.h"
+#include "kernels/simd.h"
 
 enum { EXIT_USAGE = 2, EXIT_RESOURCES = 5, EXIT_RESUMABLE = 75, EXIT_SIGNAL = 128 };
 
@@ -31,13 +32,14 @@ static const char HELP[] =
   "  --version    versions of the program and its libraries (--format json)\n"
   "  --help       this text\n"
   "commands:\n"
+  "  agent        measure networks for other machines (--listen 127.0.0.1:8342 --threads N; also --agent)\n"
   "  doctor       what this machine offers and what is missing\n"
   "  help NAME    about a function, an operator, a module\n"
   "  list WHAT    strategies, schedulers, proxies, spaces or ops with their options (--format json)\n"
   "  repl         interactive Lua\n";
-static const char *const LONG_OPTIONS[] = { "--format", "--help", "--version", NULL };
+static const char *const LONG_OPTIONS[] = { "--agent", "--format", "--help", "--version", NULL };
 /* A command NAME is the function that the module vega.NAME returns. */
-static const char *const COMMANDS[] = { "doctor", "help", "list", "repl", NULL };
+static const char *const COMMANDS[] = { "agent", "doctor", "help", "list", "repl", NULL };
 
 static int show_engine_frames;
 
@@ -333,6 +335,7 @@ static int run_all(lua_State *L, int argc, char **argv) {
   options o = { 0 };
   if (is_word(argv[1], "--version")) return print_version(L, argv + 2);
   if (is_word(argv[1], "--help") || (is_word(argv[1], "help") && !argv[2])) return printf("%s%s", USAGE, HELP) < 0;
+  if (is_word(argv[1], "--agent")) argv[1] += 2;          /* a command in the form of an option */
   int code = read_options(&o, argv);
   if (code) return code;
   int is_file = o.script && strcmp(argv[o.script], "-") != 0 && !find_command(argv[o.script]);
@@ -350,8 +353,8 @@ static int run_all(lua_State *L, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
-    fputs("vega-lua: this CPU has no AVX2; the kernels need it (x86-64-v3: Intel since 2013, AMD since 2015)\n", stderr);
+  if (vg_cpu_check() != VG_OK) {
+    fprintf(stderr, "vega-lua: %s\n", vg_message());
     return EXIT_FAILURE;
   }
   setlocale(LC_CTYPE, "");     /* what a character is, nothing else: numbers keep their point and names their order in any country */

@@ -2,6 +2,7 @@
 -- The exit code is 0 unless a check fails: then 4 for the store, 5 for memory and disk, 1 for the rest.
 local core = require "vega.core"
 local data = require "vega.data"
+local machine = require "vega.device.machine"
 local options = require "vega.arguments"
 local util = require "vega.util"
 
@@ -34,7 +35,8 @@ check("cpu", function()
   local info = read_all "/proc/cpuinfo"
   local has, found = " " .. (info:match "flags%s*:%s*([^\n]*)" or "") .. " ", {}
   for _, flag in ipairs(FLAGS) do if has:find(" " .. flag .. " ", 1, true) then found[#found + 1] = flag end end
-  local text = ("%s: %s; kernels for %s"):format(info:match "model name%s*:%s*([^\n]*)" or "CPU", table.concat(found, " "), sys.cpu().isa)
+  if sys.cpu().isa == "neon" or sys.cpu().isa == "portable" then return "ok", ("%s; kernels in plain C for %s"):format(machine.cpu(), sys.cpu().isa) end
+  local text = ("%s: %s; kernels for %s"):format(machine.cpu(), table.concat(found, " "), sys.cpu().isa)
   local forced = os.getenv "VEGA_ISA"
   if forced then return "warn", text, ("VEGA_ISA=%s limits the kernels; unset it for full speed"):format(forced) end
   if not sys.cpu().avx512 then return "ok", text .. " (no AVX-512: f32 only at half the width)" end
@@ -164,7 +166,7 @@ end)
 --- A study is begun in a fresh store, read back by a second connection, and its result refused a change.
 local function round_trip(path)
   local db <close> = assert(core.store.open(path))
-  assert(db:run("study_create", "doctor", os.time() + 0.0, "[]", "{}", "0", "none", "{}", 1, 0, "{}", "{}"))
+  assert(db:run("study_create", "doctor", "[]", "{}", "0", "none", "{}", 1, 0, "{}", "{}"))
   local again <close> = assert(core.store.open(path))
   local row = assert(again:run("study_find", "doctor"))[1]
   assert(row and row.seed_lo == 1, "the study that was written is not there")

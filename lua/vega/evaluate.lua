@@ -21,6 +21,10 @@ local function check(options)
       error(("evaluate.train: unknown option '%s'%s"):format(tostring(key), near and ("; did you mean '%s'?"):format(near) or ""), 3)
     end
   end
+  local latency = options.latency
+  if latency ~= nil and type(latency) ~= "boolean" and not (type(latency) == "table" and latency.measure) then
+    error(("evaluate.train: latency: false or a vega.cost.device expected, got %s"):format(type(latency)), 3)
+  end
   local data = options.data
   if data == nil then error("evaluate.train: option 'data' is missing (assert(vega.data ...) says why there is none)", 3) end
   if type(data) ~= "userdata" and not (type(data) == "table" and (data.train or data.loader)) then
@@ -29,7 +33,12 @@ local function check(options)
 end
 
 --- Median milliseconds of one inference at batch 1, norms folded into the weights; the protocol is that of vega.cost.latency.
-function evaluate.latency_ms(model)
+-- With a vega.cost.device it is measured there, or nil, message, code.
+function evaluate.latency_ms(model, device)
+  if device then
+    local there, message, code = device:measure(model)
+    return there and there.median_ms, message, code
+  end
   local folded <close> = model:fold()
   return core.cost.latency(folded, { batch = 1 }).median_ms
 end
@@ -67,8 +76,9 @@ local function add_fidelity(fit, o, trial, report)
 end
 
 --- An evaluation for vega.study: trains each architecture on `data` (at most `limit` samples, `validation` samples or a set held out).
--- Options beside these are those of vega.train.fit; latency = false leaves the measurement out. Under a scheduler (whose metric is "accuracy") each
--- trial is paused and resumed from its checkpoint with the bits of an undisturbed training, and `epochs` is the scheduler's.
+-- Options beside these are those of vega.train.fit; latency = false leaves the measurement out, latency = vega.cost.device {...} makes
+-- it there. Under a scheduler (whose metric is "accuracy") each trial is paused and resumed from its checkpoint with the bits of an undisturbed
+-- training, and `epochs` is the scheduler's.
 -- @return function(arch, trial, space) -> { accuracy, latency_ms, params, macs } | nil, message, code
 function evaluate.train(options)
   check(options)
@@ -93,7 +103,8 @@ function evaluate.train(options)
     result.macs = core.cost.count(model).macs
     if o.latency ~= false then
       model:precision "f32"
-      result.latency_ms = evaluate.latency_ms(model)
+      result.latency_ms, message, code = evaluate.latency_ms(model, type(o.latency) == "table" and o.latency)
+      if not result.latency_ms then return nil, message, code end
     end
     return result
   end

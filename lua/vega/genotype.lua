@@ -239,17 +239,24 @@ end
 local FORMS = { cifar = { cells = 20, channels = 36, input = { 32, 32, 3 }, classes = 10 },
   imagenet = { cells = 14, channels = 48, input = { 224, 224, 3 }, classes = 1000 } }
 local NETWORK = { form = { "cifar", one_of = { "cifar", "imagenet" } }, cells = { 0, min = 0 }, channels = { 0, min = 0 }, classes = { 0, min = 0 },
-  input = {} }
+  input = {}, auxiliary = { false }, auxiliary_weight = { 0.4, min = 0 }, drop_path = { 0.0, min = 0, max = 1 } }
+
+-- Drop path behind what is not the edge's input itself, with probability p times the part of the training that is over.
+local function dropper(net, p)
+  if p == 0 then return function(y) return y end end
+  local progress = net.graph:buffer("progress", { 1 })
+  return function(y, x) return y and y ~= x and net:op("drop_path", { y, progress }, { p = p }) or y end
+end
 
 -- A cell's outputs; a node that nothing enters is zeros.
-local function make_cell(net, layer, g, kind, s0, s1, stride)
-  if not g[kind] then error(("genotype.network: the network has %s cells, the genotype has none"):format(kind), 0) end
+local function make_cell(net, layer, g, drop, kind, s0, s1, stride)
   local states, last = { [0] = s0, s1 }, FIRST_NODE - 1
   for _, e in ipairs(g[kind]) do last = math.max(last, e.node) end
   for node = FIRST_NODE, last do
     local terms = {}
     for _, e in ipairs(g[kind]) do
-      if e.node == node then terms[#terms + 1] = layer[e.op](net, states[e.input], e.input < FIRST_NODE and stride or 1) end
+      local x = states[e.input]
+      if e.node == node then terms[#terms + 1] = drop(layer[e.op](net, x, e.input < FIRST_NODE and stride or 1), x) end
     end
     local some = false
     for _, x in ipairs(terms) do some = some or x end
@@ -260,20 +267,29 @@ local function make_cell(net, layer, g, kind, s0, s1, stride)
   return outputs
 end
 
---- The evaluation network of a genotype, without weights: count it, or materialise(seed) and train it. Batch norms have weights and biases; it is
--- without auxiliary head and drop path.
--- @param options form = "cifar" (20 cells, 36 channels, 32x32x3, 10 classes) or "imagenet" (14, 48, 224x224x3, 1000); cells, channels, input, classes
+--- The evaluation network of a genotype, without weights: count it, or materialise(seed) and train it. Batch norms have weights and biases.
+-- An image of odd size gets a line of zeros at its ends where it is halved.
+-- @param options form = "cifar" (20 cells, 36 channels, 32x32x3, 10 classes) or "imagenet" (14, 48, 224x224x3, 1000); cells, channels, input,
+--   classes; auxiliary = true: a second head behind the cell at two thirds, whose loss times `auxiliary_weight` (0.4) training adds (see graph:output);
+--   drop_path = p: in training, what an edge adds is dropped, a sample at a time, with a probability that train.fit lets grow from 0 to p over its
+--   epochs. Edges that pass their input as it is are never dropped. The share of p in force is the buffer "progress".
 -- @return graph
 function genotype.network(g, options)
   local p = util.parameters("genotype.network", NETWORK, options or {}, 2)
   local form, reduces = FORMS[p.form], {}
   for _, key in ipairs { "cells", "channels", "classes" } do if p[key] == 0 then p[key] = form[key] end end
   for _, i in ipairs(darts.reductions(p.cells)) do reduces[i] = true end
-  local layer = darts.layers(false)
-  return nn.describe(p.input or form.input, function(net)
-    return darts.network(net, layer, { n = p.cells, reduces = reduces, channels = p.channels, imagenet = p.form == "imagenet" },
-      function(...) return make_cell(net, layer, g, ...) end)
-  end, { classes = p.classes })
+  for i = 1, p.cells do
+    local kind = reduces[i] and "reduce" or "normal"
+    if not g[kind] then error(("genotype.network: the network has %s cells, the genotype has none"):format(kind), 2) end
+  end
+  local layer, net = darts.layers(false), nn.builder(p.input or form.input)
+  local drop = dropper(net, p.drop_path)
+  net.classes = p.classes
+  local output, second = darts.network(net, layer, { n = p.cells, reduces = reduces, channels = p.channels, imagenet = p.form == "imagenet",
+    auxiliary = p.auxiliary }, function(...) return make_cell(net, layer, g, drop, ...) end)
+  if not output then error("genotype.network: " .. second, 2) end
+  return net.graph:output(output, second and { auxiliary = second, weight = p.auxiliary_weight })
 end
 
 return genotype

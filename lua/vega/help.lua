@@ -99,8 +99,10 @@ end
 
 local function engine_function(owner, name, f)
   local file = c_file(owner)
-  for _, part in ipairs(file and {} or util.sorted_keys(core)) do             -- a module in Lua may hand out the engine's functions
-    if type(core[part]) == "table" and rawget(core[part], name) == f then file = part end
+  for _, part in ipairs(file and {} or util.sorted_keys(core)) do             -- a module in Lua may hand out the engine's functions, renamed
+    for key, value in pairs(type(core[part]) == "table" and core[part] or {}) do
+      if value == f then file, name = part, key end
+    end
   end
   return file and c_function(file, name)
 end

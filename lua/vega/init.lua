@@ -6,9 +6,10 @@ local vega = { version = core.sys.versions().vega }
 
 -- Members written in Lua, by the module that holds them.
 local MODULES = {
-  arguments = "vega.arguments", cars = "vega.cars", data = "vega.data", differentiable = "vega.differentiable", evaluate = "vega.evaluate",
-  genotype = "vega.genotype", graph = "vega.graph", nn = "vega.nn", proxy = "vega.proxy", report = "vega.report", space = "vega.space",
-  stats = "vega.stats", strategy = "vega.strategy", study = "vega.study", supernet = "vega.supernet", train = "vega.train", zoo = "vega.zoo",
+  arguments = "vega.arguments", cars = "vega.cars", comm = "vega.comm", data = "vega.data", densenas = "vega.densenas", differentiable = "vega.differentiable",
+  evaluate = "vega.evaluate", genotype = "vega.genotype", graph = "vega.graph", hypergradient = "vega.hypergradient", nn = "vega.nn",
+  proxy = "vega.proxy", readout = "vega.supernet.readout", report = "vega.report", space = "vega.space", stats = "vega.stats",
+  strategy = "vega.strategy", study = "vega.study", supernet = "vega.supernet", train = "vega.train", zoo = "vega.zoo",
 }
 -- Members that a module may wrap and that the engine has otherwise.
 local ENGINE = { "cost", "graph", "io", "json", "op", "pareto", "rng", "store", "sys", "tape", "tensor", "train" }

@@ -12,7 +12,8 @@ h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #d
 table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:right}td.l,th.l{text-align:left}
 tr.front{background:#eef5ee}tr.failed{color:#a33}svg{width:100%;font:11px sans-serif}svg .grid{stroke:#e4e4e4}svg .box{fill:#f4f6fa;stroke:#b9c3d3}
 svg .dim{fill:#888}code,pre{font-size:12.5px;background:#f6f6f6}pre{padding:.6em;overflow-x:auto}.note{color:#666;font-size:13px}
-details{margin:.4em 0}summary{cursor:pointer}]]
+details{margin:.4em 0}summary{cursor:pointer}.warn{background:#fbe9e7;border-left:4px solid #c8553d;padding:.5em .8em}
+.good{background:#eef5ee;border-left:4px solid #4f9d69;padding:.5em .8em}]]
 
 local function number(v)
   if v == nil then return "" end
@@ -34,16 +35,23 @@ local function count_states(trials)
   return done, failed
 end
 
+--- How many architectures a space has, in words.
+function report.size_text(space)
+  if space.size then return number(space.size) .. " architectures" end
+  return space.finite and ("2^%.1f architectures"):format(space.bits) or "continuous"
+end
+
 local function summary(out, study, trials, front)
   local done, failed = count_states(trials)
-  out("<h2>Summary</h2><p>Asked for: %s, over the space <b>%s</b> (%s), with the strategy <b>%s</b>, seed %s.</p>", escape(objective_text(study.driver.objectives)),
-    escape(study.space.name), study.space.size and number(study.space.size) .. " architectures" or study.space.finite and ("2^%.1f architectures"):format(study.space.bits) or "continuous",
-    escape(study.driver.name), tostring(study.seed))
+  out("<h2>Summary</h2><p>Asked for: %s, over the space <b>%s</b> (%s), with the strategy <b>%s</b>, seed %s.</p>",
+    escape(objective_text(study.driver.objectives)), escape(study.space.name), report.size_text(study.space), escape(study.driver.name),
+    tostring(study.seed))
   out("<p>%d trials: %d complete, %d failed; %.0f s of evaluation. The front has %d.</p>", #trials, done, failed, study.elapsed, #front)
   for _, o in ipairs(study.driver.objectives) do
     local best
     for _, t in ipairs(front) do
-      if not best or (o.goal == "max" and t.values[o.name] > best.values[o.name]) or (o.goal ~= "max" and t.values[o.name] < best.values[o.name]) then best = t end
+      local value, least = t.values[o.name], best and best.values[o.name]
+      if not best or (o.goal == "max" and value > least) or (o.goal ~= "max" and value < least) then best = t end
     end
     if best then out("<p>Best %s: <b>%s</b>, trial %d.</p>", escape(o.name), number(best.values[o.name]), best.id) end
   end
@@ -55,12 +63,15 @@ local function front_picture(out, study, trials, front)
   local all, best = {}, {}
   for _, t in ipairs(trials) do
     local x, y = t.values[b.name], t.values[a.name]
-    if t.state == "COMPLETE" and x and y then all[#all + 1] = { x, y, ("trial %d: %s %s, %s %s"):format(t.id, a.name, number(y), b.name, number(x)) } end
+    if t.state == "COMPLETE" and x and y then
+      all[#all + 1] = { x, y, ("trial %d: %s %s, %s %s"):format(t.id, a.name, number(y), b.name, number(x)) }
+    end
   end
   for _, t in ipairs(front) do best[#best + 1] = { t.values[b.name], t.values[a.name], ("trial %d"):format(t.id) } end
   table.sort(best, function(p, q) return p[1] < q[1] end)
   out("<h2>Pareto front</h2>%s", svg.plot({ { points = all, dots = true, colour = "#b9c3d3", name = "trials", radius = "3" },
-    { points = best, dots = true, line = true, step = true, colour = "#c8553d", name = "front" } }, { x = b.name, y = a.name, title = "Pareto front" }))
+    { points = best, dots = true, line = true, step = true, colour = "#c8553d", name = "front" } },
+    { x = b.name, y = a.name, title = "Pareto front" }))
 end
 
 local function progress_picture(out, study, trials)
@@ -72,7 +83,8 @@ local function progress_picture(out, study, trials)
       points[#points + 1] = { t.id, best }
     end
   end
-  out("<h2>Search progress</h2>%s", svg.plot({ { points = points, line = true, step = true } }, { x = "trial", y = "best " .. o.name .. " so far", title = "progress" }))
+  out("<h2>Search progress</h2>%s", svg.plot({ { points = points, line = true, step = true } },
+    { x = "trial", y = "best " .. o.name .. " so far", title = "progress" }))
 end
 
 local function curve_picture(out, trials, on_front)
@@ -160,16 +172,18 @@ local function cards(out, study, front)
   end
 end
 
-local function reproduction(out, study)
+--- How to run it again: the command, and a table of `rows` (pairs), threads and versions.
+function report.reproduction(out, rows)
   local versions, command = core.sys.versions(), {}
   for i = 0, #arg do command[#command + 1] = arg[i] end
   local names = {}
   for name in pairs(versions) do names[#names + 1] = name end
   table.sort(names)
-  out('<h2>How to run it again</h2><pre>vega-lua %s</pre><table><tr><td class="l">seed</td><td class="l">%s</td></tr>', escape(table.concat(command, " ")), tostring(study.seed))
-  out('<tr><td class="l">store</td><td class="l">%s (the same command continues from it; remove it to begin anew)</td></tr>', escape(study.path))
-  out('<tr><td class="l">threads</td><td class="l">%d</td></tr>', core.sys.threads())
-  for _, name in ipairs(names) do out('<tr><td class="l">%s</td><td class="l">%s</td></tr>', escape(name), escape(versions[name])) end
+  out("<h2>How to run it again</h2><pre>vega-lua %s</pre><table>", escape(table.concat(command, " ")))
+  local function row(key, value) out('<tr><td class="l">%s</td><td class="l">%s</td></tr>', escape(key), escape(value)) end
+  for _, pair in ipairs(rows) do row(pair[1], pair[2]) end
+  row("threads", core.sys.threads())
+  for _, name in ipairs(names) do row(name, versions[name]) end
   out "</table>"
 end
 
@@ -199,7 +213,7 @@ function report.html(study)
   curve_picture(out, trials, on_front)
   cards(out, study, front)
   trial_table(out, study, trials, on_front)
-  reproduction(out, study)
+  report.reproduction(out, { { "seed", study.seed }, { "store", study.where.shown .. " (the same command continues from it; remove it to begin anew)" } })
   return report.page(study.name, table.concat(parts))
 end
 

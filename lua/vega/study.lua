@@ -8,6 +8,7 @@ local Checkpoints = require "vega.study.checkpoints"
 local Front = require "vega.study.front"
 local Journal = require "vega.study.journal"
 local core = require "vega.core"
+local exchange = require "vega.study.exchange"
 local objective = require "vega.objective"
 local progress = require "vega.study.progress"
 local strategy = require "vega.strategy"
@@ -107,7 +108,7 @@ function Study:front() return Front.of(self) end
 -- An interruption leaves the store as it was after the last event and goes on upwards.
 function Study:run()
   local bar = progress.new(self)
-  core.sys.resumable(self.path ~= ":memory:")
+  core.sys.resumable(self.where.kind ~= "memory")
   local ok, message = xpcall(function()
     while not spent(self) and step(self) do bar:update() end
   end, function(e) return e end)
@@ -161,8 +162,9 @@ local function check_budget(given, scheduler)
   return budget
 end
 
+-- Beside the store's file, if it is one.
 local function checkpoint_folder(path, name)
-  return path ~= ":memory:" and ("%s-checkpoints/%s"):format(path:gsub("%.db$", ""), name:gsub("[^%w_.-]", "_")) or nil
+  return path and ("%s-checkpoints/%s"):format(path:gsub("%.db$", ""), name:gsub("[^%w_.-]", "_")) or nil
 end
 
 local function check_type(name, value, kind, level)
@@ -191,13 +193,13 @@ local function new(options)
   for _, name in ipairs { "space", "strategy", "evaluate", "objectives" } do
     if options[name] == nil then error(("study: option '%s' is missing"):format(name), 2) end
   end
-  local path, name = options.store or "mem:", options.name or "study"
-  check_type("store", path, "string", 3)
+  local url, name = options.store or "mem:", options.name or "study"
+  check_type("store", url, "string", 3)
   check_type("name", name, "string", 3)
   if options.seed ~= nil and math.type(options.seed) ~= "integer" then error("study: seed must be a whole number, got " .. tostring(options.seed), 2) end
   local keep = util.parameters("study: checkpoints", KEEP, options.checkpoints or {}, 2)
   local self = setmetatable({ name = name, space = options.space, evaluate = evaluator(options.evaluate), seed = options.seed or 0,
-    path = path == "mem:" and ":memory:" or (path:gsub("^sqlite:", "")), waiting = {}, elapsed = 0, quiet = options.quiet, options = options }, Study)
+    where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end
   if type(self.space) ~= "table" or not self.space.decisions then
     error(("study: space: the name of a search space or vega.space.define { ... } expected, got %s"):format(type(options.space)), 2)
@@ -208,10 +210,10 @@ local function new(options)
   local scheduler = self.driver.scheduler
   self.budget = check_budget(options.budget, scheduler)
   if scheduler and scheduler.clones then keep.paused = math.huge end                 -- a clone cannot be trained from the beginning
-  self.checkpoints = Checkpoints.new(checkpoint_folder(self.path, name), keep)
-  self.journal = Journal.open(self.path, name, self.driver, self.budget)
+  self.checkpoints = Checkpoints.new(checkpoint_folder(self.where.path, name), keep)
+  self.journal = Journal.open(url, name, self.driver, self.budget)
   resume(self)
   return self
 end
 
-return setmetatable({ new = new, Study = Study }, { __call = function(_, options) return new(options) end })
+return setmetatable({ new = new, Study = Study, export = exchange.export, import = exchange.import }, { __call = function(_, options) return new(options) end })

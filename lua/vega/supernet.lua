@@ -75,7 +75,9 @@ local function count(self, archs)
 end
 
 --- Trains the shared weights. Options are those of vega.train.fit without `model`, and `sampler` (vega.sampler.NAME { ... }, default uniform):
--- which paths a step trains. A sampler is a pure function of (seed, step), so a resumed training draws what an undisturbed one would have drawn.
+-- which paths a step trains; it may also say how many steps a batch is for (`updates`) and how a step's gradients are joined (`average`), unless the
+-- caller does. A sampler is a pure function of (seed, step), so a resumed training draws what an undisturbed one would have drawn, and the ranks of a
+-- communicator (`comm`) train the same paths.
 -- @return history | nil, message, code
 function Supernet:fit(options)
   local o = {}
@@ -83,7 +85,8 @@ function Supernet:fit(options)
   local descriptor = sampler.resolve(o.sampler or "uniform", 2)
   local rng = core.rng.new(o.seed or 1, "paths", 0)
   local draws = descriptor.class.new(self.space, descriptor.params, rng)
-  o.sampler, o.model = nil, self.graph
+  o.sampler, o.model, o.updates = nil, self.graph, o.updates or draws.updates
+  if o.average == nil then o.average = draws.average end
   o.paths = function(step)
     local archs = draws:draw(step, rng:seek(o.seed or 1, "paths", step))
     count(self, archs)
@@ -130,26 +133,15 @@ end
 
 local function shape_text(shape) return table.concat(shape, "x") end
 
-local function check_data(self, data)
+local function check_data(self, data, what)
   if type(data) ~= "userdata" and not (type(data) == "table" and (data.loader or data.next)) then
     local parts = type(data) == "table" and data.train and " of two data sets; take one of them" or ""
-    error(("supernet:evaluate: a data set or a loader expected, got %s%s"):format(type(data), parts), 3)
+    error(("supernet:evaluate: %sa data set or a loader expected, got %s%s"):format(what, type(data), parts), 3)
   end
   local has, want = data.shape, { table.unpack(self.graph:shape(1), 2) }
   if type(has) == "table" and shape_text(has) ~= shape_text(want) then
-    error(("supernet:evaluate: the supernet takes images of %s, the data set has %s"):format(shape_text(want), shape_text(has)), 3)
+    error(("supernet:evaluate: %sthe supernet takes images of %s, the data set has %s"):format(what, shape_text(want), shape_text(has)), 3)
   end
-end
-
-local function recalibrate_and_score(self, archs, data, o)
-  local scores, r = {}, o.recalibrate
-  for i, arch in ipairs(archs) do
-    local ok, message, code = self:recalibrate(arch, r.data, { batches = r.batches, batch = r.batch, normalise = o.normalise })
-    if not ok then return nil, message, code end
-    scores[i], message, code = train.evaluate(self.graph, data, { batch = o.batch, normalise = o.normalise, slots = self:setting(arch) })
-    if not scores[i] then return nil, message, code end
-  end
-  return scores
 end
 
 local EVALUATE = { batch = true, normalise = true, memory = true, fold = true, recalibrate = true }
@@ -159,7 +151,8 @@ local EVALUATE = { batch = true, normalise = true, memory = true, fold = true, r
 --   memory = MB of activations kept for other architectures beyond what one needs (default: no bound, about the activations of one architecture);
 --   fold = true: batch norms are made part of the convolutions before them; with false the result is, to the bit, that of vega.train.evaluate with
 --   the same batch;
---   recalibrate = { data =, batches =, batch = }: the batch-norm statistics of each are found anew first (nothing is shared then, nor folded)
+--   recalibrate = { data =, batches = 20, batch = 128 }: the batch-norm statistics of each are found anew first, as by `recalibrate` above, but those
+--   of the supernet stay as they are; nothing is folded then
 -- @return list of { accuracy, loss, correct, n } | nil, message, code
 function Supernet:evaluate(archs, data, options)
   local o = options or {}
@@ -171,9 +164,13 @@ function Supernet:evaluate(archs, data, options)
     error(("supernet:evaluate: batch must be an integer >= 1, got %s"):format(tostring(o.batch)), 2)
   end
   local settings = checked_settings(self, archs)
-  check_data(self, data)
-  if o.recalibrate then return recalibrate_and_score(self, archs, data, o) end
-  return score.run(self.graph, settings, data, { batch = o.batch, normalise = o.normalise, memory = o.memory, fold = o.fold ~= false })
+  check_data(self, data, "")
+  if o.recalibrate ~= nil then
+    util.check_options("supernet:evaluate: recalibrate", o.recalibrate, { data = true, batches = true, batch = true }, 2)
+    check_data(self, o.recalibrate.data, "recalibrate: ")
+  end
+  return score.run(self.graph, settings, data, { batch = o.batch, normalise = o.normalise, memory = o.memory, fold = o.fold ~= false,
+    recalibrate = o.recalibrate })
 end
 
 function Supernet:__tostring()

@@ -16,7 +16,7 @@ local function ticks(lo, hi, want)
   step = (step <= 1 and 1 or step <= 2 and 2 or step <= 5 and 5 or 10) * power
   local list, at = {}, math.ceil(lo / step - 1e-9) * step
   while at <= hi + step * 1e-9 do
-    list[#list + 1] = at
+    list[#list + 1] = math.abs(at) < step * 1e-9 and 0.0 or at         -- sums do not come back to 0
     at = at + step
   end
   return list
@@ -75,7 +75,8 @@ function svg.plot(series, options)
         :format(box.x(p[1]), box.y(p[2]), s.radius or "4", colour, svg.escape(p[3] or ("%.6g, %.6g"):format(p[1], p[2])))
     end
     if s.name then
-      out[#out + 1] = ('<text x="%d" y="%d" fill="%s" text-anchor="end">%s</text>'):format(WIDTH - RIGHT - 6, TOP + 14 * i, colour, svg.escape(s.name))
+      out[#out + 1] = ('<text x="%d" y="%d" fill="%s" stroke="#fff" stroke-width="3" paint-order="stroke" text-anchor="end">%s</text>')
+        :format(WIDTH - RIGHT - 6, TOP + 14 * i, colour, svg.escape(s.name))
     end
   end
   out[#out + 1] = "</svg>"
@@ -139,8 +140,9 @@ function svg.network(nodes)
   end
   for _, b in ipairs(boxes) do
     local x, y = place(b)
-    out[#out + 1] = ('<rect x="%.0f" y="%.0f" width="%d" height="22" rx="4" class="box"/><text x="%.0f" y="%.0f" text-anchor="middle">%s <tspan class="dim">%s</tspan></text>')
-      :format(x - W / 2, y, W, x, y + 15, svg.escape(b.op), svg.escape(b.size))
+    out[#out + 1] = ('<rect x="%.0f" y="%.0f" width="%d" height="22" rx="4" class="box"/>'):format(x - W / 2, y, W)
+    out[#out + 1] = ('<text x="%.0f" y="%.0f" text-anchor="middle">%s <tspan class="dim">%s</tspan></text>'):format(x, y + 15, svg.escape(b.op),
+      svg.escape(b.size))
   end
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")

@@ -7,6 +7,7 @@
 --     }
 --     print(history[#history].accuracy)
 local core = require "vega.core"
+local ranks = require "vega.train.ranks"
 
 local train = {}
 
@@ -19,7 +20,7 @@ local function set(words)
 end
 
 local FIT = set [[model data epochs batch optimiser schedule clip smoothing loss precision augment normalise validation seed checkpoint
-  checkpoint_steps resume paths average state stop_epoch on_step on_epoch on_restored]]
+  checkpoint_steps resume paths before_step measure average updates state stop_epoch on_step on_epoch on_restored comm]]
 local OPTIMISER = set "name lr momentum nesterov beta1 beta2 eps weight_decay decay_norms"
 local SCHEDULE = set "name warmup at factor floor"
 local AUGMENT = set "flip crop cutout"
@@ -62,6 +63,13 @@ local function check_fit(o)
   if math.type(o.epochs or 1) ~= "integer" or (o.epochs or 1) < 1 then
     error(("train.fit: epochs must be an integer >= 1, got %s"):format(tostring(o.epochs)), 3)
   end
+  if o.average ~= nil and type(o.average) ~= "boolean" and o.average ~= "shared" then
+    error(("train.fit: average must be true, false or 'shared', got %s"):format(tostring(o.average)), 3)
+  end
+  if o.updates and (math.type(o.updates) ~= "integer" or o.updates < 1) then
+    error(("train.fit: updates must be an integer >= 1, got %s"):format(tostring(o.updates)), 3)
+  end
+  if o.comm ~= nil and not has_method(o.comm, "allreduce") then error("train.fit: comm: a communicator expected, got " .. type(o.comm), 3) end
   if o.resume and not o.checkpoint then error("train.fit: resume wants a checkpoint", 3) end
   if o.stop_epoch and (math.type(o.stop_epoch) ~= "integer" or o.stop_epoch < 1) then
     error(("train.fit: stop_epoch must be an integer >= 1, got %s"):format(tostring(o.stop_epoch)), 3)
@@ -90,8 +98,9 @@ end
 
 local function training_loader(o, normalise)
   if has_method(o.data, "next") then return o.data end
-  local a = o.augment or {}
-  return open_loader(o.data, { batch = o.batch or 64, shuffle = true, seed = o.seed or 1, flip = a.flip, crop = a.crop, cutout = a.cutout }, normalise)
+  local a, comm = o.augment or {}, o.comm
+  return open_loader(o.data, { batch = o.batch or 64, shuffle = true, seed = o.seed or 1, flip = a.flip, crop = a.crop, cutout = a.cutout,
+    part = comm and comm.rank + 1, parts = comm and comm.size }, normalise)
 end
 
 --- A loader over a data set in its order; normalise as in fit. A loader given is returned as it is.
@@ -140,6 +149,7 @@ end
 
 --- The flat table of the engine. `at` counts epochs here and steps there.
 local function trainer_options(o, batches)
+  batches = batches * (o.updates or 1)
   local opt, schedule = o.optimiser or {}, o.schedule or {}
   local t = {}
   for key, value in pairs(opt) do t[key] = value end
@@ -153,7 +163,9 @@ local function trainer_options(o, batches)
     for i, epoch in ipairs(schedule.at) do t.at[i] = math.floor(epoch * batches + 0.5) end
   end
   t.total_steps = (o.epochs or 1) * batches
-  t.clip, t.average, t.smoothing, t.loss, t.seed = o.clip, o.average, o.smoothing, o.loss, o.seed
+  t.clip, t.smoothing, t.loss, t.seed = o.clip, o.smoothing, o.loss, o.seed
+  t.average, t.average_shared = o.average == true, o.average == "shared"
+  t.comm = o.comm
   return t
 end
 
@@ -161,14 +173,25 @@ end
 local Run = {}
 Run.__index = Run
 
-function Run:save()
-  if not self.o.checkpoint then return true end
-  local history = table.move(self.history, 1, #self.history, 1, {})
-  return self.trainer:save(self.o.checkpoint, core.json.encode { history = history, sum = self.sum, seen = self.seen,
-    state = self.o.state and self.o.state.save() })
+-- Rank 0 alone writes.
+function Run:write()
+  local history, state = table.move(self.history, 1, #self.history, 1, {}), nil
+  if self.o.state then
+    local message, code
+    state, message, code = self.o.state.save()
+    if state == nil then return nil, message, code end
+  end
+  return self.trainer:save(self.o.checkpoint, core.json.encode { history = history, sum = self.sum, seen = self.seen, state = state })
 end
 
-function Run:restore()
+function Run:save()
+  if not self.o.checkpoint then return true end
+  local ok, message, code = self.ranks:copy_buffers(self.o.model)
+  if not ok then return nil, message, code end
+  return self.ranks:first(self.write, self)
+end
+
+function Run:read()
   local o = self.o
   if not (o.resume and core.train.has_checkpoint(o.checkpoint)) then return true end
   local ok, text, fell_back = self.trainer:load(o.checkpoint)
@@ -184,26 +207,58 @@ function Run:restore()
   return true
 end
 
+function Run:restore() return self.ranks:start(self.o.model, self.trainer, self:read()) end
+
+-- What a callback says on rank 0, which alone calls it; nil: there is none. @return whether to go on | nil, message, code
+function Run:ask(callback, ...)
+  if not callback then return true end
+  local answer, message, code = self.ranks:first(function(...) return callback(...) ~= false end, ...)
+  return answer, message, code
+end
+
 --- Steps from the trainer's place to the end of its epoch. @return true, or false when a callback stopped it | nil, message, code
 function Run:epoch(epoch, batch)
-  local loader, trainer, on_step, paths = self.loader, self.trainer, self.o.on_step, self.o.paths
+  local loader, trainer, on_step, paths, before = self.loader, self.trainer, self.o.on_step, self.o.paths, self.o.before_step
+  local updates = self.o.updates or 1
   loader:seek(epoch + 1, batch + 1)
   while true do
     local images, labels, code = loader:next()
     if code then return nil, labels, code end
     if not images then return true end
     local x <close>, y = images, labels
-    local loss, lr, norm = trainer:step(x, y, paths and paths((trainer:place()) + 1))
-    if not loss then return nil, lr, norm end
+    if before then
+      local ready, message, why = before(x, y, trainer)
+      if not ready then return nil, message, why end
+    end
+    local loss, lr, norm = 0, nil, nil
+    for _ = 1, updates do
+      local one
+      one, lr, norm = trainer:step(x, y, paths and paths((trainer:place()) + 1))
+      if not one then return nil, lr, norm end
+      loss = loss + one / updates
+    end
     batch = batch + 1
     self.sum, self.seen = self.sum + loss, self.seen + 1
     local step = trainer:place(epoch, batch)
-    if on_step and on_step { step = step, epoch = epoch + 1, batch = batch, loss = loss, lr = lr, grad_norm = norm } == false then return false end
-    if self.o.checkpoint_steps and step % self.o.checkpoint_steps == 0 then
+    if on_step then
+      local on, message, why = self:ask(on_step, { step = step, epoch = epoch + 1, batch = batch, loss = loss, lr = lr, grad_norm = norm })
+      if not on then return on, message, why end
+    end
+    if self.o.checkpoint_steps and step % self.o.checkpoint_steps < updates then      -- the first batch that ends at or after that step
       local ok, message, why = self:save()
       if not ok then return nil, message, why end
     end
   end
+end
+
+function Run:validate()
+  local o = self.o
+  local ok, message, code = self.ranks:copy_buffers(o.model)
+  if not ok then return nil, message, code end
+  local part <close> = self.ranks:part(o.validation)
+  local score, why, name = score_set(o.model, part or o.validation, o.batch or 64, self.normalise)
+  if not (score and part) then return score, why, name end
+  return self.ranks:join(score)
 end
 
 --- Closes an epoch: validation, history, checkpoint, callback.
@@ -211,40 +266,48 @@ function Run:finish(epoch, seconds)
   local o = self.o
   local entry = { epoch = epoch + 1, loss = self.sum / math.max(1, self.seen), seconds = seconds }
   if o.validation then
-    local score, message, code = score_set(o.model, o.validation, o.batch or 64, self.normalise)
+    local score, message, code = self:validate()
     if not score then return nil, message, code end
     entry.accuracy, entry.validation_loss = score.accuracy, score.loss
+  end
+  if o.measure then
+    local measured, message, code = o.measure(entry)
+    if not measured then return nil, message, code end
   end
   self.history[#self.history + 1] = entry
   self.sum, self.seen = 0, 0
   self.trainer:place(epoch + 1, 0)
   local ok, message, code = self:save()
   if not ok then return nil, message, code end
-  return not (o.on_epoch and o.on_epoch(entry) == false)
+  return self:ask(o.on_epoch, entry)
 end
 
 -- Tells the callback of the epochs that a checkpoint has brought back; false: the training ends here.
 function Run:tell_restored()
   for _, entry in ipairs(self.o.on_restored and self.history or {}) do
-    if self.o.on_restored(entry) == false then
-      self.history.stopped = true
-      return false
-    end
+    local on, message, code = self:ask(self.o.on_restored, entry)
+    if on == false then self.history.stopped = true end
+    if not on then return on, message, code end
   end
   return true
 end
 
 function Run:go()
-  if not self:tell_restored() then return self.history end
+  local told, why, name = self:tell_restored()
+  if told == nil then return nil, why, name end
+  if told == false then return self.history end
   local _, first, batch = self.trainer:place()
+  local progress = self.o.model:buffers().progress
   for epoch = first, math.min(self.o.stop_epoch or math.huge, self.o.epochs or 1) - 1 do
     local started = core.sys.clock()
+    if progress then progress:fill(epoch / (self.o.epochs or 1)) end
     local on, message, code = self:epoch(epoch, batch)
     batch = 0
     if on == nil then return nil, message, code end
     if on == false then
       self.history.stopped = true
-      local ok, why, name = self:save()
+      local ok
+      ok, why, name = self:save()
       if not ok then return nil, why, name end
       return self.history
     end
@@ -262,10 +325,19 @@ end
 -- each epoch that `resume` brings back. stop_epoch ends the training early: the schedule is still that of all `epochs`, so that a later run with
 -- `resume` goes on as if nothing had stopped.
 -- paths(step) gives the settings of a supernet's slots that a step trains: a list, a list of slots a path (vega.supernet does this); their gradients
--- are added, or with `average` averaged, before they are clipped.
--- state = { save = function() -> plain data, load = function(data) -> true, or nil, message, code }: what a caller keeps beside the training is
+-- are added, or with `average` averaged, before they are clipped; average = "shared" averages those of parameters that all paths of the step read.
+-- updates = n makes n steps on each batch, which `paths` is asked for one by one; the schedule counts them all.
+-- before_step(x, y, trainer) is called with each batch, before its steps; measure(entry) at the end of an epoch, before the entry is written into the
+-- checkpoint, to add to it. Both return true, or nil, message, code, with which the training fails.
+-- state = { save = function() -> plain data, or nil, message, code; load = function(data) -> true, or the same }: what a caller keeps beside it is
 -- written into each checkpoint, and comes back with it before on_restored is called.
 -- The images are normalised with the training set's mean and deviation unless `normalise` is given; history.normalise tells them.
+-- A network may have a buffer "progress", one number: it is set to the part of the epochs that is over, 0 in the first one. What grows over a
+-- training reads it (drop path, see vega.genotype.network).
+-- comm = a communicator of vega.comm: the ranks train one network together, each on its part of every batch (a loader given gives that part alone).
+-- All pass the same options and start with rank 0's values; steps, weights and history are the same on each. Batch norms have the statistics of their
+-- rank's part, and rank 0's running ones are everybody's at each validation and checkpoint. on_step, on_epoch and on_restored are called on rank 0,
+-- which writes the checkpoint; all ranks read it. Dropout draws other masks than in a training without ranks.
 -- @return history: a list of { epoch, loss, accuracy, validation_loss, seconds } | nil, message, code (ENAN: the training diverged)
 function train.fit(options)
   check_fit(options)
@@ -275,7 +347,7 @@ function train.fit(options)
   local loader = training_loader(o, normalise)
   local trainer, why, name = core.train.new(o.model, trainer_options(o, loader:batches()))
   if not trainer then return nil, why, name end
-  local run = setmetatable({ o = o, loader = loader, trainer = trainer, normalise = normalise, sum = 0, seen = 0,
+  local run = setmetatable({ o = o, loader = loader, trainer = trainer, ranks = ranks.new(o.comm), normalise = normalise, sum = 0, seen = 0,
     history = { normalise = normalise } }, Run)
   local ok, message, code = run:restore()
   if ok then ok, message, code = run:go() end

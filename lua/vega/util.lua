@@ -49,8 +49,8 @@ function util.check_options(who, options, known, level)
   end
 end
 
---- Fills in and checks parameters declared as `{ default, min =, max =, one_of = { words }, about = "text" }`; returns a new table.
--- A whole-number default takes whole numbers only. Raises on a wrong one.
+--- Fills in and checks parameters declared as `{ default, min =, max =, one_of = { words }, about = "text" }`; returns a new table. Without a
+-- default, `type = "number"` says what to take. A whole-number default takes whole numbers only. Raises on a wrong one.
 function util.parameters(who, declared, given, level)
   level = (level or 1) + 1
   util.check_options(who, given, declared, level)
@@ -59,14 +59,20 @@ function util.parameters(who, declared, given, level)
     local rule, value = declared[name], given[name]
     if type(rule) ~= "table" then rule = { rule } end
     if value == nil then value = rule[1] end
-    if rule[1] ~= nil and value ~= nil and type(value) ~= type(rule[1]) then
-      error(("%s: %s must be a %s, got %s"):format(who, name, type(rule[1]), type(value)), level)
+    local kind = rule.type or rule[1] ~= nil and type(rule[1])
+    if kind and value ~= nil and type(value) ~= kind then
+      error(("%s: %s must be a %s, got %s"):format(who, name, kind, type(value)), level)
     end
     if math.type(rule[1]) == "integer" and type(value) == "number" and not math.tointeger(value) then
       error(("%s: %s must be a whole number, got %s"):format(who, name, value), level)
     end
-    if rule.min and (value < rule.min or value ~= value) then error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, value), level) end
-    if rule.max and (value > rule.max or value ~= value) then error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, value), level) end
+    local number = type(value) == "number" and value
+    if rule.min and number and (number < rule.min or number ~= number) then
+      error(("%s: %s must be >= %s, got %s"):format(who, name, rule.min, number), level)
+    end
+    if rule.max and number and (number > rule.max or number ~= number) then
+      error(("%s: %s must be <= %s, got %s"):format(who, name, rule.max, number), level)
+    end
     if rule.one_of and not util.contains(rule.one_of, value) then
       error(("%s: %s must be one of %s, got %s"):format(who, name, table.concat(rule.one_of, ", "), tostring(value)), level)
     end

@@ -21,7 +21,8 @@ for _, o in ipairs(op.list()) do
   for _, option in ipairs(o.options) do OPTIONS[o.name][option.name] = option end
 end
 
-local function options_of(node)
+--- The options that an operator of graph:nodes() has, as vega.op and graph:op take them.
+function walk.options(node)
   local options = {}
   for name, value in pairs(node.args) do
     local words = OPTIONS[node.op][name].one_of
@@ -65,7 +66,7 @@ function walk.open(graph)
   for i, node in ipairs(self.nodes) do
     if node.kind == "param" then self.params[i] = params[node.name]:copy() end
     if node.kind == "buffer" then self.buffers[i] = buffers[node.name]:copy() end
-    if node.kind == "op" then node.options = options_of(node) end
+    if node.kind == "op" then node.options = walk.options(node) end
   end
   self.order, self.drops = plan(self.nodes, self.output)
   local seen = {}

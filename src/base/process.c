@@ -1,8 +1,10 @@
 #include "base/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +62,35 @@ vg_status vg_process_run(char **output, size_t *length, int *exit_code, char *co
 vg_status vg_process_start(int *pid, char *const *argv) {
   int error = posix_spawnp(pid, argv[0], NULL, NULL, argv, environ);
   return error ? vg_fail(VG_EIO, "start %s: %s", argv[0], strerror(error)) : VG_OK;
+}
+
+vg_status vg_process_start_on(int *pid, int input, char *const *argv) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+  int error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return error ? vg_fail(VG_EIO, "start %s: %s", argv[0], strerror(error)) : VG_OK;
+}
+
+vg_status vg_process_end(int *exit_code, int pid) {
+  int status = 0;
+  if (pid <= 0) return vg_fail(VG_EARG, "end: no program has the number %d", pid);
+  pid_t ended = waitpid(pid, &status, WNOHANG);
+  if (ended == 0) {
+    kill(pid, SIGKILL);
+    do ended = waitpid(pid, &status, 0);
+    while (ended < 0 && errno == EINTR);
+  }
+  if (ended < 0) return vg_fail(VG_EARG, "end: %d is no program that was started here, or it was waited for", pid);
+  *exit_code = code_of(status);
+  return VG_OK;
+}
+
+void vg_process_follow_parent(void) {
+  pid_t parent = getppid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);          /* it ended before that */
 }
 
 vg_status vg_process_wait(int *pid, int *exit_code) {

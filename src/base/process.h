@@ -12,6 +12,12 @@ VG_CHECKED vg_status vg_process_run(char **output, size_t *length, int *exit_cod
 
 /* Starts a program that shares our standard output and error, and does not wait. */
 VG_CHECKED vg_status vg_process_start(int *pid, char *const *argv);
+/* The same with `input`, a descriptor, as its standard input. */
+VG_CHECKED vg_status vg_process_start_on(int *pid, int input, char *const *argv);
+/* Ends that program, at once, unless it has ended, and waits for it. VG_EARG when it is not ours. */
+VG_CHECKED vg_status vg_process_end(int *exit_code, int pid);
+/* From now on this program ends when the one that started it does, however that ends. */
+void vg_process_follow_parent(void);
 /* Waits until one of the started programs ends. VG_EARG when none runs. */
 VG_CHECKED vg_status vg_process_wait(int *pid, int *exit_code);
 

@@ -16,7 +16,7 @@ vg_status vg_fail(vg_status code, const char *fmt, ...) {
 const char *vg_message(void) { return message; }
 
 const char *vg_status_name(vg_status code) {
-  static const char *const NAMES[] = { "OK", "EARG", "ESHAPE", "ENOMEM", "EIO", "EFORMAT", "EBACKEND", "ECALLBACK", "ENAN", "EINTR" };
+  static const char *const NAMES[] = { "OK", "EARG", "ESHAPE", "ENOMEM", "EIO", "EFORMAT", "EBACKEND", "ECALLBACK", "ENAN", "EINTR", "ETIMEDOUT" };
   int i = -(int)code;
   return i >= 0 && i < (int)(sizeof NAMES / sizeof *NAMES) ? NAMES[i] : "EUNKNOWN";
 }

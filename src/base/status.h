@@ -13,7 +13,8 @@ typedef enum vg_status {
   VG_EBACKEND = -6,   /* oneDNN, SQLite or another library refuses */
   VG_ECALLBACK = -7,  /* a Lua callback raised; its error waits on the Lua stack */
   VG_ENAN = -8,       /* a loss or gradient is not finite */
-  VG_EINTR = -9       /* interrupted by the user (Ctrl-C) */
+  VG_EINTR = -9,      /* interrupted by the user (Ctrl-C) */
+  VG_ETIMEDOUT = -10  /* the deadline passed */
 } vg_status;
 
 #define VG_CHECKED __attribute__((warn_unused_result))

@@ -202,6 +202,15 @@ static int l_split(lua_State *L) {
   return s == VG_OK ? 2 : vgl_fail(L, s);
 }
 
+/* d:part(k, parts) -> data set: the k-th of `parts` nearly equal pieces, in the order of d */
+static int l_part(lua_State *L) {
+  vg_dataset *d = vgl_checkdataset(L, 1);
+  int k = (int)luaL_checkinteger(L, 2), parts = (int)luaL_checkinteger(L, 3);
+  vg_dataset **box = new_dataset(L);
+  vg_status s = vg_dataset_part(box, d, k - 1, parts);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
 /* d:stats() -> { mean = { .. }, std = { .. } } per channel, u8 on the scale 0..1 */
 static int l_stats(lua_State *L) {
   const vg_dataset *d = vgl_checkdataset(L, 1);
@@ -293,15 +302,18 @@ static const float *opt_channels(lua_State *L, int arg, const char *key, int64_t
   return v;
 }
 
-/* d:loader{ batch=, shuffle=false, seed=0, flip=false, crop=0, cutout=0, mean=0, std=1, precision="f32", drop_last=false, ahead=3 } -> loader */
+/* d:loader{ batch=, shuffle=false, seed=0, flip=false, crop=0, cutout=0, mean=0, std=1, precision="f32", drop_last=false, ahead=3,
+ * parts=, part= } -> loader; with parts, of each batch only its part-th piece (from 1) */
 static int l_loader(lua_State *L) {
-  static const char *const KNOWN[] = { "batch", "shuffle", "seed", "flip", "crop", "cutout", "mean", "std", "precision", "drop_last", "ahead", NULL };
+  static const char *const KNOWN[] = { "batch", "shuffle", "seed", "flip", "crop", "cutout", "mean", "std", "precision", "drop_last", "ahead", "part",
+                                      "parts", NULL };
   vg_dataset *d = vgl_checkdataset(L, 1);
   vgl_checkkeys(L, 2, "loader", KNOWN);
   vg_loader_opts o = {
     .batch = (int)opt_count(L, 2, "batch", 0), .shuffle = opt_flag(L, 2, "shuffle", false), .seed = opt_seed(L, 2),
     .flip = opt_flag(L, 2, "flip", false), .crop = (int)opt_count(L, 2, "crop", 0), .cutout = (int)opt_count(L, 2, "cutout", 0),
     .drop_last = opt_flag(L, 2, "drop_last", false), .ahead = (int)opt_count(L, 2, "ahead", 3),
+    .part = (int)opt_count(L, 2, "part", 1) - 1, .parts = (int)opt_count(L, 2, "parts", 0),
   };
   if (lua_getfield(L, 2, "precision") != LUA_TNIL) {
     const char *name = lua_tostring(L, -1);
@@ -366,7 +378,7 @@ static int l_batches(lua_State *L) {
 }
 
 static const luaL_Reg DATASET_METHODS[] = {
-  { "subset", l_subset }, { "split", l_split }, { "stats", l_stats }, { "image", l_image }, { "label", l_label },
+  { "subset", l_subset }, { "split", l_split }, { "part", l_part }, { "stats", l_stats }, { "image", l_image }, { "label", l_label },
   { "loader", l_loader }, { "set_class_names", l_set_class_names }, { "close", l_dataset_close }, { NULL, NULL },
 };
 static const luaL_Reg DATASET_META[] = {

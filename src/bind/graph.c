@@ -1,6 +1,7 @@
 /* vega.core.graph: networks. Nodes are known to Lua by their number, from 1; lua/vega/nn/ gives them layers. */
 #include "bind/graph.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "bind/op.h"
@@ -37,8 +38,9 @@ static int l_new(lua_State *L) {                          /* new(shape of one sa
 
 const char *const vgl_groups[] = { "weights", "arch", NULL };
 
+static const char *const INITS[] = { "zeros", "ones", "kaiming_normal", "uniform", NULL };
+
 static int l_param(lua_State *L) {                        /* graph:param(name, shape, init, fan, decays, group) -> node */
-  static const char *const INITS[] = { "zeros", "ones", "kaiming_normal", "uniform", NULL };
   vg_graph *g = vgl_checkgraph(L, 1);
   const char *name = luaL_checkstring(L, 2);
   vg_shape shape = vgl_checkshape(L, 3);
@@ -57,6 +59,12 @@ static int l_buffer(lua_State *L) {                       /* graph:buffer(name, 
   return push_node(L, s, id);
 }
 
+/* A node or slot from 1, as C counts; what is none becomes one that no graph has. */
+static int node_at(lua_State *L, int at) {
+  lua_Integer id = luaL_checkinteger(L, at);
+  return id >= 1 && id < INT_MAX ? (int)id - 1 : INT_MAX;
+}
+
 /* A list of nodes, false for an absent one. */
 static int read_nodes(lua_State *L, int arg, int in[VG_MAX_IN], const char *who) {
   luaL_checktype(L, arg, LUA_TTABLE);
@@ -64,7 +72,7 @@ static int read_nodes(lua_State *L, int arg, int in[VG_MAX_IN], const char *who)
   if (n > VG_MAX_IN) return vgl_error(L, "%s: at most %d inputs, got %d", who, VG_MAX_IN, n);
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, arg, i + 1);
-    in[i] = lua_toboolean(L, -1) ? (int)luaL_checkinteger(L, -1) - 1 : -1;
+    in[i] = lua_toboolean(L, -1) ? node_at(L, -1) : -1;
     lua_pop(L, 1);
   }
   return n;
@@ -74,7 +82,7 @@ static int read_nodes(lua_State *L, int arg, int in[VG_MAX_IN], const char *who)
 static void read_bound(lua_State *L, int arg, int slot[VG_MAX_ARGS], const vg_op *op) {
   for (int i = 0; i < VG_MAX_ARGS; i++) slot[i] = -1;
   for (int i = 0; lua_istable(L, arg) && i < vg_op_n_args(op); i++) {
-    if (lua_getfield(L, arg, op->args[i].name) != LUA_TNIL) slot[i] = (int)luaL_checkinteger(L, -1) - 1;
+    if (lua_getfield(L, arg, op->args[i].name) != LUA_TNIL) slot[i] = node_at(L, -1);
     lua_pop(L, 1);
   }
 }
@@ -104,7 +112,7 @@ static int l_choice(lua_State *L) {                       /* graph:choice(name, 
   vg_graph *g = vgl_checkgraph(L, 1);
   const char *name = luaL_checkstring(L, 2);
   int in[VG_MAX_IN], id = 0, n = read_nodes(L, 4, in, name);
-  vg_status s = vg_graph_choice(&id, g, name, (int)luaL_checkinteger(L, 3) - 1, in, n);
+  vg_status s = vg_graph_choice(&id, g, name, node_at(L, 3), in, n);
   return push_node(L, s, id);
 }
 
@@ -112,14 +120,14 @@ static int l_sum(lua_State *L) {                          /* graph:sum(name, { n
   vg_graph *g = vgl_checkgraph(L, 1);
   const char *name = luaL_checkstring(L, 2);
   int in[VG_MAX_IN], id = 0, n = read_nodes(L, 3, in, name);
-  vg_status s = vg_graph_sum(&id, g, name, in, n, (int)luaL_optinteger(L, 4, 0) - 1);
+  vg_status s = vg_graph_sum(&id, g, name, in, n, lua_isnoneornil(L, 4) ? -1 : node_at(L, 4));
   return push_node(L, s, id);
 }
 
 static int l_prefix(lua_State *L) {                       /* graph:prefix(name, buffer, slot) -> node */
   vg_graph *g = vgl_checkgraph(L, 1);
   int id = 0;
-  vg_status s = vg_graph_prefix(&id, g, luaL_checkstring(L, 2), (int)luaL_checkinteger(L, 3) - 1, (int)luaL_checkinteger(L, 4) - 1);
+  vg_status s = vg_graph_prefix(&id, g, luaL_checkstring(L, 2), node_at(L, 3), node_at(L, 4));
   return push_node(L, s, id);
 }
 
@@ -167,13 +175,32 @@ static int push_self(lua_State *L, vg_status s) {         /* the graph, for chai
   return 1;
 }
 
-/* graph:output(node) -> graph: from now on the node is the result; graph:output() -> that node, nil before */
+static void push_optnode(lua_State *L, int id) {
+  if (id < 0) lua_pushnil(L);
+  else lua_pushinteger(L, id + 1);
+}
+
+static int set_outputs(lua_State *L, vg_graph *g) {
+  static const char *const KEYS[] = { "auxiliary", "weight", NULL };
+  vg_status s = vg_graph_set_output(g, node_at(L, 2));
+  if (s != VG_OK || lua_isnoneornil(L, 3)) return push_self(L, s);
+  vgl_checkkeys(L, 3, "output", KEYS);
+  lua_getfield(L, 3, "weight");
+  lua_getfield(L, 3, "auxiliary");
+  if (lua_type(L, -1) != LUA_TNUMBER) return vgl_error(L, "output: auxiliary must be a node, got %s", luaL_typename(L, -1));
+  return push_self(L, vg_graph_set_auxiliary(g, node_at(L, -1), luaL_optnumber(L, -2, 0.4)));
+}
+
+/* graph:output(node [, { auxiliary = node, weight = 0.4 }]) -> graph: from now on the node is the result, and the other, if any, a second one whose
+ * loss, times its weight, training adds; graph:output() -> the node, the auxiliary one and its weight; nil before, and where there is none */
 static int l_output(lua_State *L) {
   vg_graph *g = vgl_checkgraph(L, 1);
-  if (!lua_isnone(L, 2)) return push_self(L, vg_graph_set_output(g, (int)luaL_checkinteger(L, 2) - 1));
-  if (g->output < 0) lua_pushnil(L);
-  else lua_pushinteger(L, g->output + 1);
-  return 1;
+  if (!lua_isnone(L, 2)) return set_outputs(L, g);
+  push_optnode(L, g->output);
+  push_optnode(L, g->auxiliary);
+  if (g->auxiliary < 0) lua_pushnil(L);
+  else lua_pushnumber(L, g->auxiliary_weight);
+  return 3;
 }
 
 static int l_materialise(lua_State *L) {                  /* graph:materialise(seed) -> graph */
@@ -190,14 +217,18 @@ static int l_precision(lua_State *L) {                    /* graph:precision() -
   return 1;
 }
 
-static int l_run(lua_State *L) {                          /* graph:run(x, { train = false, seed = 0, slots = nil, momentum = nil }) -> output */
-  static const char *const KEYS[] = { "train", "seed", "slots", "momentum", NULL };
+/* graph:run(x, { train = false, seed = 0, slots = nil, momentum = nil, auxiliary = false }) -> output, and with auxiliary that of its head or nil */
+static int l_run(lua_State *L) {
+  static const char *const KEYS[] = { "train", "seed", "slots", "momentum", "auxiliary", NULL };
   vg_graph *g = vgl_checkgraph(L, 1);
   vg_tensor *x = vgl_checktensor(L, 2);
   vgl_tape *tape = vgl_current_tape(L);
   vg_run_opts o = { .tape = tape ? tape->tape : NULL };
+  vg_tensor *auxiliary = NULL;
   if (!lua_isnoneornil(L, 3)) {
     vgl_checkkeys(L, 3, "run", KEYS);
+    lua_getfield(L, 3, "auxiliary");
+    if (lua_toboolean(L, -1)) o.auxiliary = &auxiliary;
     lua_getfield(L, 3, "train");
     o.train = lua_toboolean(L, -1);
     lua_getfield(L, 3, "seed");
@@ -208,10 +239,16 @@ static int l_run(lua_State *L) {                          /* graph:run(x, { trai
     o.slots = vgl_optslots(L, lua_gettop(L), g);
   }
   vg_tensor **box = vgl_newtensor(L);
+  vg_tensor **second = o.auxiliary ? vgl_newtensor(L) : NULL;
   vg_status s = vg_graph_run(box, g, x, &o);
+  if (second) *second = auxiliary;
   if (s != VG_OK) return vgl_fail(L, s);
   vgl_account(L, vg_tensor_bytes(*box));
-  return 1;
+  if (second && !auxiliary) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+  return second ? 2 : 1;
 }
 
 static int l_fold(lua_State *L) {                         /* graph:fold() -> a graph for inference */
@@ -270,7 +307,16 @@ static void push_op_fields(lua_State *L, const vg_node *d) {
   lua_setfield(L, -2, "args");
 }
 
-static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { { kind=, name=, shape=, inputs=, op=, args= }, ... } */
+static void push_param_fields(lua_State *L, const vg_node *d) {
+  lua_pushstring(L, INITS[d->init]);
+  lua_setfield(L, -2, "init");
+  lua_pushinteger(L, d->fan);
+  lua_setfield(L, -2, "fan");
+}
+
+/* graph:nodes() -> { { kind=, name=, shape= (of a batch of 1), inputs=, op=, args= | init=, fan= | fill= }, ... }. args are as C has them: axes count
+ * from 0, a word is its place. */
+static int l_nodes(lua_State *L) {
   static const char *const KINDS[] = { "input", "param", "buffer", "op", "choice", "sum", "prefix" };
   vg_graph *g = vgl_checkgraph(L, 1);
   lua_createtable(L, g->n, 0);
@@ -285,6 +331,11 @@ static int l_nodes(lua_State *L) {                        /* graph:nodes() -> { 
     lua_setfield(L, -2, "shape");
     if (d->n_in > 0) push_inputs(L, d);
     if (d->kind == VG_NODE_OP) push_op_fields(L, d);
+    if (d->kind == VG_NODE_PARAM) push_param_fields(L, d);
+    if (d->kind == VG_NODE_BUFFER) {
+      lua_pushnumber(L, d->fill);
+      lua_setfield(L, -2, "fill");
+    }
     lua_rawseti(L, -2, i + 1);
   }
   return 1;
@@ -312,6 +363,27 @@ static int l_n_params(lua_State *L) {                     /* graph:n_params() ->
   return 1;
 }
 
+vg_status vgl_pushslice(lua_State *L, const vg_graph *g, const vg_tensor *arena, vg_group group) {
+  int64_t begin, end;
+  vg_graph_slice(&begin, &end, g, group);
+  vg_tensor **box = vgl_newtensor(L);
+  vg_status s = vg_tensor_view(box, arena, begin, &VG_SHAPE(end - begin));
+  if (s != VG_OK) lua_pop(L, 1);
+  return s;
+}
+
+/* graph:arena("weights" | "arch") -> values, gradients: all parameters of the group as flat tensors that share memory with the graph; no gradients
+ * before a trainer was made. graph:refresh() after writing values. */
+static int l_arena(lua_State *L) {
+  vg_graph *g = vgl_checkgraph(L, 1);
+  vg_group group = (vg_group)luaL_checkoption(L, 2, NULL, vgl_groups);
+  if (!g->values) return vgl_error(L, "arena: the graph has no parameters yet; materialise comes first");
+  vg_status s = vgl_pushslice(L, g, g->values, group);
+  if (s == VG_OK && g->grads) s = vgl_pushslice(L, g, g->grads, group);
+  else if (s == VG_OK) lua_pushnil(L);
+  return s == VG_OK ? 2 : vgl_fail(L, s);
+}
+
 static int l_close(lua_State *L) {                        /* graph:close() frees it now */
   vg_graph **box = luaL_checkudata(L, 1, TYPE);
   vg_graph_free(*box);
@@ -330,7 +402,7 @@ static const luaL_Reg METHODS[] = {
   { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "slot", l_slot }, { "choice", l_choice },
   { "sum", l_sum }, { "prefix", l_prefix }, { "extract", l_extract }, { "output", l_output }, { "materialise", l_materialise },
   { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
-  { "refresh", l_refresh }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
+  { "refresh", l_refresh }, { "arena", l_arena }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
 };
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };

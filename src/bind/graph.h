@@ -11,6 +11,8 @@ const double *vgl_optslots(lua_State *L, int arg, const vg_graph *g);
 const double *vgl_checksettings(lua_State *L, int arg, const vg_graph *g, int *n, const char *who);
 /* "weights", "arch", NULL: in the order of vg_group. */
 extern const char *const vgl_groups[];
+/* The part of an arena that a group has, as a flat tensor that shares its memory. Nothing is pushed on failure. [-0, +(0|1), m] */
+vg_status vgl_pushslice(lua_State *L, const vg_graph *g, const vg_tensor *arena, vg_group group);
 void vgl_pushgraph(lua_State *L, vg_graph *owned);        /* [-0, +1, m] */
 
 #endif

@@ -18,7 +18,7 @@ static box *check_population(lua_State *L, int arg) {
 }
 
 static vg_population_opts read_options(lua_State *L, int arg) {
-  static const char *const KEYS[] = { "memory", "fold", NULL };
+  static const char *const KEYS[] = { "memory", "fold", "recalibrates", NULL };
   vg_population_opts o = { 0 };
   if (lua_isnoneornil(L, arg)) return o;
   vgl_checkkeys(L, arg, "population", KEYS);
@@ -29,11 +29,13 @@ static vg_population_opts read_options(lua_State *L, int arg) {
   }
   lua_getfield(L, arg, "fold");
   o.fold = lua_toboolean(L, -1);
-  lua_pop(L, 2);
+  lua_getfield(L, arg, "recalibrates");
+  o.recalibrates = lua_toboolean(L, -1);
+  lua_pop(L, 3);
   return o;
 }
 
-/* new(graph, list of settings, { memory = bytes kept for other paths, fold = false }) -> population */
+/* new(graph, list of settings, { memory = bytes kept for other paths, fold = false, recalibrates = false }) -> population */
 static int l_new(lua_State *L) {
   vg_graph *g = vgl_checkgraph(L, 1);
   int n;
@@ -48,6 +50,13 @@ static int l_new(lua_State *L) {
   vg_status s = vg_population_new(&b->population, g, slots, n, &o);
   if (s == VG_OK) s = vg_alloc_zero((void **)&b->scores, (size_t)vg_population_n_networks(b->population) * sizeof *b->scores);
   return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+static int l_calibrate(lua_State *L) {                    /* population:calibrate(x, k) -> true | nil, message, code: the k-th batch, from 1 */
+  vg_status s = vg_population_calibrate(check_population(L, 1)->population, vgl_checktensor(L, 2), luaL_checkinteger(L, 3));
+  if (s != VG_OK) return vgl_fail(L, s);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 static int l_score(lua_State *L) {                        /* population:score(x, labels) -> true | nil, message, code: adds a batch */
@@ -111,7 +120,9 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg METHODS[] = { { "score", l_score }, { "scores", l_scores }, { "counts", l_counts }, { "close", l_close }, { NULL, NULL } };
+static const luaL_Reg METHODS[] = {
+  { "calibrate", l_calibrate }, { "score", l_score }, { "scores", l_scores }, { "counts", l_counts }, { "close", l_close }, { NULL, NULL }
+};
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };
 

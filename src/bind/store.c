@@ -1,12 +1,13 @@
 /* vega.core.store: the store's named statements for Lua. Rows are tables from column name to value. */
-#include "store/store.h"
+#include "bind/store.h"
 
 #include "bind/vgl.h"
+#include "store/url.h"
 
 #define TYPE "vega.store"
 enum { MAX_VALUES = 16 };
 
-static vg_store *check_store(lua_State *L, int arg) {
+vg_store *vgl_checkstore(lua_State *L, int arg) {
   vg_store **box = luaL_checkudata(L, arg, TYPE);
   luaL_argcheck(L, *box != NULL, arg, "store is closed");
   return *box;
@@ -19,6 +20,26 @@ static int l_open(lua_State *L) {                     /* open(path) -> store | n
   luaL_setmetatable(L, TYPE);
   vg_status s = vg_store_open(box, path);
   return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
+/* where(url) -> { kind = "memory" | "sqlite" | "postgres", path (a file's, or nil), shown (for people: without a password) }. Raises on a wrong URL. */
+static int l_where(lua_State *L) {
+  static const char *const KINDS[] = { [VG_STORE_MEMORY] = "memory", [VG_STORE_SQLITE] = "sqlite", [VG_STORE_POSTGRES] = "postgres" };
+  const char *text = luaL_checkstring(L, 1);
+  char shown[4096];
+  vg_store_url url;
+  vg_status s = vg_store_url_parse(&url, text);
+  if (s != VG_OK) return vgl_fail(L, s);
+  vg_store_url_show(shown, sizeof shown, text);
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, KINDS[url.kind]);
+  lua_setfield(L, -2, "kind");
+  lua_pushstring(L, shown);
+  lua_setfield(L, -2, "shown");
+  if (url.kind != VG_STORE_SQLITE) return 1;
+  lua_pushstring(L, url.path);
+  lua_setfield(L, -2, "path");
+  return 1;
 }
 
 static int l_close(lua_State *L) {                    /* store:close() */
@@ -35,12 +56,12 @@ static int answer(lua_State *L, vg_status s) {
 }
 
 /* store:begin() -> true | nil, message, code: what is written until commit is written wholly or not at all */
-static int l_begin(lua_State *L) { return answer(L, vg_store_begin(check_store(L, 1))); }
+static int l_begin(lua_State *L) { return answer(L, vg_store_begin(vgl_checkstore(L, 1))); }
 /* store:commit() -> true | nil, message, code */
-static int l_commit(lua_State *L) { return answer(L, vg_store_commit(check_store(L, 1))); }
+static int l_commit(lua_State *L) { return answer(L, vg_store_commit(vgl_checkstore(L, 1))); }
 /* store:rollback() undoes what was written since begin */
 static int l_rollback(lua_State *L) {
-  vg_store_rollback(check_store(L, 1));
+  vg_store_rollback(vgl_checkstore(L, 1));
   return 0;
 }
 
@@ -54,7 +75,7 @@ static void push_value(lua_State *L, const vg_value *v) {
 }
 
 /* The next statement resets what a raise (no memory) leaves open here; nothing is owned. */
-static vg_status add_row(void *context, int n, const char *const *names, const vg_value *values) {
+vg_status vgl_add_row(void *context, int n, const char *const *names, const vg_value *values) {
   lua_State *L = context;
   lua_createtable(L, 0, n);
   for (int i = 0; i < n; i++) {
@@ -79,18 +100,17 @@ static vg_value check_value(lua_State *L, int arg) {
   return v;
 }
 
-static int l_run(lua_State *L) {                      /* store:run(statement, ...) -> rows, last id | nil, message, code */
-  vg_store *s = check_store(L, 1);
+static int l_run(lua_State *L) {                      /* store:run(statement, ...) -> rows | nil, message, code */
+  vg_store *s = vgl_checkstore(L, 1);
   const char *name = luaL_checkstring(L, 2);
   vg_value values[MAX_VALUES];
   int n = lua_gettop(L) - 2;
   luaL_argcheck(L, n <= MAX_VALUES, 3, "too many values");
   for (int i = 0; i < n; i++) values[i] = check_value(L, i + 3);
   lua_newtable(L);
-  vg_status status = vg_store_run(s, name, values, n, add_row, L);
+  vg_status status = vg_store_run(s, name, values, n, vgl_add_row, L);
   if (status != VG_OK) return vgl_fail(L, status);
-  lua_pushinteger(L, vg_store_last_id(s));
-  return 2;
+  return 1;
 }
 
 static int l_tostring(lua_State *L) {
@@ -99,13 +119,32 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+/* store:wait(seconds) -> has another process written since the last wait? | nil, message, code. Sleeps until then; an interrupt ends it, too. */
+static int l_wait(lua_State *L) {
+  int changed = 0;
+  vg_status status = vg_store_wait(vgl_checkstore(L, 1), luaL_checknumber(L, 2), &changed);
+  if (status != VG_OK) return vgl_fail(L, status);
+  lua_pushboolean(L, changed);
+  return 1;
+}
+
+/* store:undone() -> of the last failure: was nothing written, and may the transaction be done again? (a connection or a deadlock) */
+static int l_undone(lua_State *L) {
+  lua_pushboolean(L, vg_store_is_undone(vgl_checkstore(L, 1)));
+  return 1;
+}
+
 static const luaL_Reg METHODS[] = { { "close", l_close }, { "begin", l_begin }, { "commit", l_commit }, { "rollback", l_rollback },
-                                    { "run", l_run },     { NULL, NULL } };
+                                    { "run", l_run },     { "wait", l_wait },   { "undone", l_undone }, { NULL, NULL } };
 static const luaL_Reg METAMETHODS[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
-static const luaL_Reg FUNCTIONS[] = { { "open", l_open }, { NULL, NULL } };
+static const luaL_Reg FUNCTIONS[] = { { "open", l_open }, { "where", l_where }, { NULL, NULL } };
 
 int luaopen_vega_core_store(lua_State *L) {
   vgl_newtype(L, TYPE, METAMETHODS, METHODS);
+  luaL_getmetatable(L, TYPE);
+  lua_getfield(L, -1, "__index");
+  luaL_setfuncs(L, vgl_store_protocol, 0);
+  lua_pop(L, 2);
   luaL_newlib(L, FUNCTIONS);
   return 1;
 }

@@ -75,9 +75,10 @@ static int sys_clock(lua_State *L) {
   return 1;
 }
 
-/* memory(): live, peak and cached bytes of tensor memory. */
+/* memory([reset]): live, peak and cached bytes of tensor memory; with true the peak begins anew, after it was read. */
 static int sys_memory(lua_State *L) {
   vg_alloc_stats s = vg_alloc_get_stats();
+  if (lua_toboolean(L, 1)) vg_alloc_reset_peak();
   lua_pushinteger(L, (lua_Integer)s.live_bytes);
   lua_pushinteger(L, (lua_Integer)s.peak_bytes);
   lua_pushinteger(L, (lua_Integer)s.cached_bytes);

@@ -250,6 +250,31 @@ static int tensor_assign(lua_State *L) {
   return 1;
 }
 
+/* Two f32 tensors of equal count at 1 and `arg`. */
+static vg_tensor *check_pair(lua_State *L, int arg, const char *who) {
+  const vg_tensor *t = vgl_checktensor(L, 1);
+  vg_tensor *other = vgl_checktensor(L, arg);
+  char a[VG_SHAPE_TEXT], b[VG_SHAPE_TEXT];
+  if (t->dtype != VG_F32 || other->dtype != VG_F32 || vg_tensor_count(t) != vg_tensor_count(other))
+    vgl_error(L, "%s: two f32 tensors of equal count expected, got %s %s and %s %s", who, vg_dtype_name(t->dtype), vg_shape_text(a, &t->shape),
+              vg_dtype_name(other->dtype), vg_shape_text(b, &other->shape));
+  return other;
+}
+
+/* t:blend(own, factor, other): t = own * t + factor * other in place (f32, not recorded); returns t. */
+static int tensor_blend(lua_State *L) {
+  double own = luaL_checknumber(L, 2), factor = luaL_checknumber(L, 3);
+  vg_tensor_blend(vgl_checktensor(L, 1), own, factor, check_pair(L, 4, "blend"));
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* t:dot(other) -> the sum of products over all elements, in double (f32, not recorded) */
+static int tensor_dot(lua_State *L) {
+  lua_pushnumber(L, vg_tensor_dot(vgl_checktensor(L, 1), check_pair(L, 2, "dot")));
+  return 1;
+}
+
 /* -- copies and views ------------------------------------------------------------------------------------------------------------ */
 
 /* t:copy() -> a tensor of its own memory */
@@ -448,7 +473,8 @@ static int tensor_index(lua_State *L) {
 }
 
 static const luaL_Reg METHODS[] = {
-  { "assign", tensor_assign },   { "copy", tensor_copy },   { "count", tensor_count },     { "fill", tensor_fill },
+  { "assign", tensor_assign },   { "blend", tensor_blend }, { "copy", tensor_copy },       { "count", tensor_count },
+  { "dot", tensor_dot },         { "fill", tensor_fill },
   { "get", tensor_get },         { "item", tensor_item },   { "param", tensor_param },     { "reshape", tensor_reshape },
   { "rows", tensor_rows },       { "set", tensor_set },     { "shape", tensor_shape },     { "to", tensor_to },
   { "cast", tensor_to },         { "totable", tensor_totable }, { "zero_grad", tensor_zero_grad }, { NULL, NULL },

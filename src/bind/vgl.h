@@ -51,6 +51,7 @@ int luaopen_vega_core_train(lua_State *L);
 int luaopen_vega_core_cost(lua_State *L);
 int luaopen_vega_core_hash(lua_State *L);
 int luaopen_vega_core_store(lua_State *L);
+int luaopen_vega_core_keeper(lua_State *L);
 int luaopen_vega_core_json(lua_State *L);
 int luaopen_vega_core_pareto(lua_State *L);
 int luaopen_vega_core_model(lua_State *L);
@@ -60,7 +61,9 @@ int luaopen_vega_core_quasi(lua_State *L);
 int luaopen_vega_core_io(lua_State *L);
 int luaopen_vega_core_csv(lua_State *L);
 int luaopen_vega_core_sys(lua_State *L);
+int luaopen_vega_core_net(lua_State *L);
 int luaopen_vega_core_edit(lua_State *L);
 int luaopen_vega_core_linalg(lua_State *L);
+int luaopen_vega_core_comm(lua_State *L);
 
 #endif

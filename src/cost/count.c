@@ -108,6 +108,7 @@ static void count_layer(vg_counts *c, const walk *w, int i) {
 static void count_norm(vg_counts *c, const walk *w, int i) {
   const vg_node *d = &w->g->nodes[i];
   c->norm_elements += elements(w, i);
+  if (d->n_in < 4 || d->in[3] < 0) c->plain_norm_elements += elements(w, i);
   if (arg_of(d, "act") > 0) c->act_elements += elements(w, i);
   for (int k = 3; k < d->n_in; k++) c->norm_params += elements(w, d->in[k]);
 }
@@ -130,6 +131,43 @@ static void count_op(vg_counts *c, const walk *w, int i) {
     c->pool_inputs += in;
     *(d->op == &vg_op_avg_pool ? &c->avg_pool_outputs : &c->max_pool_outputs) += out;
   }
+}
+
+/* --- what counts ------------------------------------------------------------------------------------------------------------------ */
+
+/* reached[i]: node i depends on the input. */
+static void find_reached(const vg_graph *g, bool *reached) {
+  for (int i = 0; i < g->n; i++) {
+    const vg_node *d = &g->nodes[i];
+    bool is_zero = d->kind == VG_NODE_OP && d->op == &vg_op_scale && arg_of(d, "factor") == 0;
+    reached[i] = d->kind == VG_NODE_INPUT;
+    for (int k = 0; k < d->n_in && !is_zero; k++) reached[i] |= d->in[k] >= 0 && reached[d->in[k]];
+  }
+}
+
+/* counted[i]: the output depends on node i, and i on the input where `reached` says so. */
+static void find_counted(const vg_graph *g, bool *counted, const bool *reached) {
+  memset(counted, 0, (size_t)g->n * sizeof *counted);
+  counted[g->output] = true;
+  for (int i = g->output; i >= 0; i--) {
+    const vg_node *d = &g->nodes[i];
+    if (reached && d->kind == VG_NODE_OP) counted[i] = counted[i] && reached[i];
+    for (int k = 0; k < d->n_in && counted[i]; k++)
+      if (d->in[k] >= 0) counted[d->in[k]] = true;
+  }
+}
+
+static vg_status mark(bool *counted, const vg_graph *g, vg_prune prune) {
+  bool *reached;
+  if (prune == VG_PRUNE_NOTHING) {
+    memset(counted, 1, (size_t)g->n * sizeof *counted);
+    return VG_OK;
+  }
+  VG_TRY(vg_alloc((void **)&reached, (size_t)g->n * sizeof *reached));
+  find_reached(g, reached);
+  find_counted(g, counted, prune == VG_PRUNE_UNREACHED ? reached : NULL);
+  vg_free(reached);
+  return VG_OK;
 }
 
 /* --- memory ----------------------------------------------------------------------------------------------------------------------- */
@@ -167,9 +205,8 @@ static int64_t freed_by(const walk *w, int i, const int *last, int kept) {
   return sum;
 }
 
-static void find_peak(vg_counts *c, const walk *w, int *last) {
+static void find_peak(vg_counts *c, const walk *w, const int *last) {
   int64_t alive = elements(w, 0);
-  find_last_uses(w->g, last);
   for (int i = 1; i < w->g->n; i++) {
     if (!is_run(&w->g->nodes[i])) continue;
     int kept = taken_over(w, i, last);
@@ -182,24 +219,60 @@ static void find_peak(vg_counts *c, const walk *w, int *last) {
   }
 }
 
-vg_status vg_count(vg_counts *out, const vg_graph *g, const vg_shape *input) {
+static int64_t in_blocks(int64_t n) { return (n + 15) / 16 * 16; }
+
+/* Elements of the copy of the weight that a dense convolution runs on. A depthwise kernel wants none worth counting; neither does what
+ * kernels/conv.c computes as a product of matrices: 1x1 over few pixels without bias (its other products are where activations dwarf weights). */
+static int64_t packed_weight(const walk *w, int i) {
+  const vg_node *d = &w->g->nodes[i];
+  if (d->op != &vg_op_conv2d) return 0;
+  const vg_shape *k = &w->shape[d->in[1]];
+  int64_t pixels = elements(w, i) / k->dim[0];
+  bool is_point = k->dim[1] == 1 && k->dim[2] == 1 && arg_of(d, "groups") == 1 && pixels == elements(w, d->in[0]) / k->dim[3];
+  bool is_product = is_point && pixels <= 64 && (d->n_in < 3 || d->in[2] < 0);
+  bool is_depthwise = k->dim[3] == 1 && arg_of(d, "groups") > 1;
+  return is_product || is_depthwise ? 0 : in_blocks(k->dim[0]) * k->dim[1] * k->dim[2] * in_blocks(k->dim[3]);
+}
+
+static void find_engine_peak(vg_counts *c, const walk *w, const int *last) {
+  int64_t alive = elements(w, 0);
+  for (int i = 1; i < w->g->n; i++) {
+    if (!is_run(&w->g->nodes[i])) continue;
+    alive += elements(w, i);
+    int64_t bytes = 4 * (alive + packed_weight(w, i));
+    if (bytes > c->engine_peak_bytes) c->engine_peak_bytes = bytes;
+    alive -= freed_by(w, i, last, 0);                      /* the input is the caller's */
+  }
+}
+
+vg_status vg_count(vg_counts *out, const vg_graph *g, const vg_count_opts *opts) {
   vg_status status;
   vg_counts c = { 0 };
   walk w = { .g = g };
   int *last = NULL;
+  bool *counted = NULL;
   if (g->output < 0) return vg_fail(VG_EARG, "count: the graph has no output");
   if (g->n_slots) return vg_fail(VG_EARG, "count: this is a supernet; extract an architecture first");
   VG_GOTO(vg_alloc_zero((void **)&last, (size_t)g->n * sizeof *last));
   VG_GOTO(vg_alloc((void **)&w.shape, (size_t)g->n * sizeof *w.shape));
-  VG_GOTO(find_shapes(&w, input));
+  VG_GOTO(vg_alloc((void **)&counted, (size_t)g->n * sizeof *counted));
+  VG_GOTO(mark(counted, g, opts ? opts->prune : VG_PRUNE_NOTHING));
+  VG_GOTO(find_shapes(&w, opts ? opts->input : NULL));
   for (int i = 0; i < g->n; i++) {
-    if (g->nodes[i].kind == VG_NODE_PARAM) c.params += elements(&w, i);
-    if (g->nodes[i].kind == VG_NODE_OP) count_op(&c, &w, i);
+    bool is_auxiliary = g->nodes[i].is_auxiliary;
+    if (!counted[i]) continue;
+    if (g->nodes[i].kind == VG_NODE_PARAM) *(is_auxiliary ? &c.auxiliary_params : &c.params) += elements(&w, i);
+    if (g->nodes[i].kind != VG_NODE_OP) continue;
+    if (is_auxiliary) c.auxiliary_macs += macs_of(&w, i);
+    else count_op(&c, &w, i);
   }
+  find_last_uses(g, last);
   find_peak(&c, &w, last);
+  find_engine_peak(&c, &w, last);
   *out = c;
   status = VG_OK;
 done:
+  vg_free(counted);
   vg_free(last);
   vg_free(w.shape);
   return status;
@@ -209,21 +282,28 @@ done:
 
 static int64_t nb201(const vg_counts *c) { return c->macs + c->linear_bias_adds; }
 static int64_t pycls(const vg_counts *c) { return c->macs + c->bias_adds; }
-static int64_t fvcore(const vg_counts *c) { return c->macs + 2 * c->norm_elements + c->global_pool_inputs; }
+static int64_t fvcore(const vg_counts *c) { return c->macs + 2 * c->norm_elements - c->plain_norm_elements + c->global_pool_inputs; }
 static int64_t thop(const vg_counts *c) {
-  return c->macs + 4 * c->norm_elements + c->avg_pool_outputs + c->global_pool_inputs + c->global_pool_outputs;
+  return c->macs + 4 * c->norm_elements - 2 * c->plain_norm_elements + c->avg_pool_outputs + c->global_pool_inputs + c->global_pool_outputs;
 }
 static int64_t ptflops(const vg_counts *c) {
   return c->macs + c->bias_adds + 2 * c->norm_elements + c->act_elements + c->pool_inputs + c->global_pool_inputs;
 }
 static int64_t plain(const vg_counts *c) { return c->macs; }
+static int64_t doubled(const vg_counts *c) { return 2 * c->macs; }
+static int64_t fvcore_train(const vg_counts *c) { return c->macs + 5 * c->norm_elements - c->plain_norm_elements + c->global_pool_inputs; }
+static int64_t old_thop(const vg_counts *c) { return c->macs + c->macs_linear + c->bias_adds - c->linear_bias_adds; }
 
 const vg_convention vg_conventions[] = {
   { "macs", "M", plain },
+  { "flops", "2M", doubled },
   { "nb201", "M + classifier bias", nb201 },
+  { "nas_bench_201", "M + classifier bias", nb201 },
   { "pycls", "M + b", pycls },
   { "fvcore", "M + 2B + G", fvcore },
+  { "fvcore_train", "M + 5B + G", fvcore_train },
   { "thop", "M + 4B + A + G + g", thop },
+  { "thop_old", "M + M of linear layers + b of convolutions", old_thop },
   { "ptflops", "M + b + 2B + R + P + G", ptflops },
   { 0 },
 };

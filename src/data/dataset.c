@@ -169,6 +169,17 @@ done:
   return status;
 }
 
+vg_status vg_dataset_part(vg_dataset **out, const vg_dataset *d, int part, int parts) {
+  vg_dataset *v;
+  if (parts < 1 || part < 0 || part >= parts) return vg_fail(VG_EARG, "data set '%s': no part %d of %d", d->name, part + 1, parts);
+  int64_t begin = d->n * part / parts, end = d->n * (part + 1) / parts;
+  if (d->n < parts) return vg_fail(VG_EARG, "data set '%s': %lld samples for %d parts", d->name, (long long)d->n, parts);
+  VG_TRY(view_new(&v, d, end - begin));
+  for (int64_t i = begin; i < end; i++) v->index[i - begin] = vg_dataset_row(d, i);
+  *out = v;
+  return VG_OK;
+}
+
 /* u8: exact, by a histogram of each channel. */
 static void stats_u8(double *mean, double *std, const vg_dataset *d, uint64_t *count, int64_t pixels, int64_t channels) {
   for (int64_t i = 0; i < d->n; i++) {

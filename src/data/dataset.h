@@ -33,6 +33,8 @@ static inline int vg_dataset_label(const vg_dataset *d, int64_t i) { return vg_i
 /* *a = n samples chosen by `seed`, *b = all others; both in the order of d. b may be NULL. Stratified keeps the classes' proportions (quotas
  * rounded by largest remainder, ties to the lower class). The choice depends on (seed, n, labels) alone. VG_EARG unless 0 < n <= d->n, or n < d->n with b. */
 VG_CHECKED vg_status vg_dataset_split(vg_dataset **a, vg_dataset **b, const vg_dataset *d, int64_t n, uint64_t seed, bool stratified);
+/* *out = the part-th, from 0, of `parts` nearly equal pieces of d's samples in their order. VG_EARG when it would have none. */
+VG_CHECKED vg_status vg_dataset_part(vg_dataset **out, const vg_dataset *d, int part, int parts);
 /* Per channel mean and population standard deviation, C numbers each; u8 on the scale 0..1, f32 as they are. */
 VG_CHECKED vg_status vg_dataset_stats(double *mean, double *std, const vg_dataset *d);
 

@@ -134,6 +134,11 @@ static vg_status make(vg_tensor **out_x, vg_tensor **out_y, vg_loader *l, positi
   if (p.batch == l->batches) return VG_OK;
   const int64_t *dim = l->data->images->shape.dim;
   int64_t first = p.batch * l->opts.batch, n = l->data->n - first < l->opts.batch ? l->data->n - first : l->opts.batch;
+  if (l->opts.parts > 0) {
+    int64_t end = first + n * (l->opts.part + 1) / l->opts.parts;
+    first += n * l->opts.part / l->opts.parts;
+    n = end - first;
+  }
   int64_t size = dim[1] * dim[2] * dim[3];
   vg_tensor *x = NULL, *y = NULL;
   float *scratch = NULL;
@@ -216,6 +221,16 @@ static void drop_queue(vg_loader *l) {
   }
 }
 
+static vg_status check_parts(const vg_dataset *d, const vg_loader_opts *o) {
+  if (o->parts == 0) return VG_OK;
+  if (o->part < 0 || o->part >= o->parts) return vg_fail(VG_EARG, "loader: no part %d of %d", o->part + 1, o->parts);
+  int64_t last = o->drop_last || d->n % o->batch == 0 ? o->batch : d->n % o->batch;
+  if (last < o->parts)
+    return vg_fail(VG_EARG, "loader: the last batch of an epoch has %lld of %lld samples for %d parts: another batch than %d, or drop_last",
+                   (long long)last, (long long)d->n, o->parts, o->batch);
+  return VG_OK;
+}
+
 static vg_status check_opts(const vg_dataset *d, const vg_loader_opts *o) {
   if (o->batch < 1) return vg_fail(VG_EARG, "loader: batch must be >= 1, got %d", o->batch);
   if (o->crop < 0 || o->cutout < 0) return vg_fail(VG_EARG, "loader: crop and cutout must be >= 0, got %d and %d", o->crop, o->cutout);
@@ -228,7 +243,7 @@ static vg_status check_opts(const vg_dataset *d, const vg_loader_opts *o) {
   if (o->drop_last && d->n < o->batch) {
     return vg_fail(VG_EARG, "loader: drop_last with a batch of %d leaves nothing of %lld samples", o->batch, (long long)d->n);
   }
-  return VG_OK;
+  return check_parts(d, o);
 }
 
 vg_status vg_loader_new(vg_loader **out, vg_dataset *d, const vg_loader_opts *opts) {

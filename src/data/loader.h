@@ -21,11 +21,12 @@ typedef struct vg_loader_opts {
   vg_dtype dtype;        /* of x: VG_F32 or VG_BF16 */
   bool drop_last;        /* leave out a last batch that is not full */
   int ahead;             /* batches prepared ahead; 0 = no thread */
+  int part, parts;       /* of each batch only the part-th of `parts` nearly equal pieces, from 0: all parts together are the batch. parts 0: all */
 } vg_loader_opts;
 
 typedef struct vg_loader vg_loader;
 
-/* Retains the data set. VG_EARG for options out of range, or when drop_last leaves no batch. */
+/* Retains the data set. VG_EARG for options out of range, or when drop_last leaves no batch or a part has no sample. */
 VG_CHECKED vg_status vg_loader_new(vg_loader **out, vg_dataset *d, const vg_loader_opts *opts);
 void vg_loader_free(vg_loader *l);                 /* ends the thread; NULL is fine */
 /* *x = [B, H, W, C] and *y = i32 [B], owned by the caller (release them). At the end of an epoch *x = *y = NULL, once; the call after that

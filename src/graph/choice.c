@@ -88,9 +88,10 @@ static vg_status check_setting(const vg_node *d, const double *slots) {
   return VG_OK;
 }
 
-vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots) {
+vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots, bool auxiliary) {
   for (int i = 0; i < g->n; i++) last_use[i] = -1;
   last_use[g->output] = g->n;
+  if (auxiliary && g->auxiliary >= 0) last_use[g->auxiliary] = g->n;
   for (int i = g->n - 1, begin, end; i > 0; i--) {
     const vg_node *d = &g->nodes[i];
     if (last_use[i] < 0) continue;
@@ -102,16 +103,30 @@ vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots)
   return VG_OK;
 }
 
+vg_status vg_graph_count_reads(int *count, const vg_graph *g, const double *slots) {
+  void *last_use;
+  VG_TRY(vg_alloc(&last_use, (size_t)g->n * sizeof(int)));
+  vg_status s = vg__graph_reach(last_use, g, slots ? slots : g->slot, true);
+  for (int i = 0; s == VG_OK && i < g->n; i++) count[i] += ((int *)last_use)[i] >= 0;
+  vg_free(last_use);
+  return s;
+}
+
 void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slots) {
   memcpy(arg, d->arg, sizeof d->arg);
   for (int i = 0; i < VG_MAX_ARGS; i++)
     if (d->arg_slot[i]) arg[i] = slots[d->arg_slot[i] - 1];
 }
 
+int vg__find_arg(const vg_op *op, const char *name) {
+  for (int i = 0, n = vg_op_n_args(op); i < n; i++)
+    if (strcmp(op->args[i].name, name) == 0) return i;
+  return -1;
+}
+
 double vg__graph_arg(const vg_node *d, const char *name) {
-  for (int i = 0, n = vg_op_n_args(d->op); i < n; i++)
-    if (strcmp(d->op->args[i].name, name) == 0) return d->arg[i];
-  return 0;
+  int i = vg__find_arg(d->op, name);
+  return i < 0 ? 0 : d->arg[i];
 }
 
 bool vg__graph_is_op(const vg_node *d, const char *name) { return d->kind == VG_NODE_OP && strcmp(d->op->name, name) == 0; }

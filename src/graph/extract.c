@@ -125,7 +125,7 @@ static vg_status prepare(extract *e) {
   VG_TRY(vg_alloc((void **)&e->source, n * VG_MAX_IN * sizeof *e->source));       /* a sum becomes at most VG_MAX_IN nodes */
   VG_TRY(vg_alloc((void **)&e->last_use, n * sizeof *e->last_use));
   for (size_t i = 0; i < n * VG_MAX_IN; i++) e->source[i] = -1;
-  return vg__graph_reach(e->last_use, e->old, e->slots);
+  return vg__graph_reach(e->last_use, e->old, e->slots, false);
 }
 
 vg_status vg_graph_extract(vg_graph **out, const vg_graph *g, const double *slots) {

@@ -1,5 +1,6 @@
 /* Batch norm with fixed statistics is an affine map of each channel; after a convolution or linear layer it is a change of its numbers:
- *   scale = gamma / sqrt(var + eps),  w' = w * scale,  b' = (b - mean) * scale + beta */
+ *   scale = gamma / sqrt(var + eps),  w' = w * scale,  b' = (b - mean) * scale + beta
+ * What is there for training alone, dropout and the auxiliary output's head, is left out. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,10 +28,13 @@ static const char *word_of(char out[32], const vg_node *d, const char *name) {
   return strcpy(out, "none");
 }
 
+/* An operator of the network for inference. */
+static bool is_kept(const vg_node *d) { return d->kind == VG_NODE_OP && !d->is_auxiliary; }
+
 static int readers_of(const vg_graph *g, int node) {
   int n = 0;
   for (int i = 0; i < g->n; i++)
-    for (int k = 0; g->nodes[i].kind == VG_NODE_OP && k < g->nodes[i].n_in; k++) n += g->nodes[i].in[k] == node;
+    for (int k = 0; is_kept(&g->nodes[i]) && k < g->nodes[i].n_in; k++) n += g->nodes[i].in[k] == node;
   return n;
 }
 
@@ -51,7 +55,7 @@ static void find_norms(fold *f) {
   const vg_graph *g = f->old;
   for (int i = 0; i < g->n; i++) f->map[i] = f->norm[i] = -1;
   for (int i = 0; i < g->n; i++)
-    if (vg__graph_is_op(&g->nodes[i], "batch_norm") && takes_norm(g, g->nodes[i].in[0])) f->norm[g->nodes[i].in[0]] = i;
+    if (is_kept(&g->nodes[i]) && vg__graph_is_op(&g->nodes[i], "batch_norm") && takes_norm(g, g->nodes[i].in[0])) f->norm[g->nodes[i].in[0]] = i;
 }
 
 /* Parameters are brought over when an operator first reads them: those of folded norms never are. */
@@ -101,9 +105,10 @@ static vg_status add_activation(int *id, fold *f, int bn, int x) {
 static vg_status copy_structure(fold *f) {
   for (int i = 1; i < f->old->n; i++) {
     const vg_node *d = &f->old->nodes[i];
-    if (d->kind != VG_NODE_OP) continue;
+    if (!is_kept(d)) continue;
     bool is_folded = vg__graph_is_op(d, "batch_norm") && f->norm[d->in[0]] == i;
     if (is_folded) VG_TRY(add_activation(&f->map[i], f, i, f->map[d->in[0]]));
+    else if (d->op->flags & VG_OP_RANDOM) VG_TRY(bring(&f->map[i], f, d->in[0]));       /* in inference it is its input */
     else VG_TRY(add_op(&f->map[i], f, i));
   }
   return vg_graph_set_output(f->new, f->map[f->old->output]);

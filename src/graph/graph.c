@@ -53,7 +53,7 @@ vg_status vg_graph_new(vg_graph **out, const vg_shape *input) {
   if (input->rank < 1 || input->rank >= VG_MAX_RANK) return vg_fail(VG_EARG, "graph: the input of one sample has 1 to %d axes, got %d", VG_MAX_RANK - 1, input->rank);
   VG_TRY(vg_shape_check(input));
   VG_TRY(VG_NEW(&g));
-  g->output = -1;
+  g->output = g->auxiliary = -1;
   vg_node *in = NULL;
   vg_status s = set_room(g, 64);
   if (s == VG_OK) s = vg__graph_open_node(&in, g, "input", VG_NODE_INPUT);
@@ -93,7 +93,6 @@ vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape 
   d->init = init;
   d->fan = fan > 0 ? fan : 1;
   d->decays = decays;
-  d->offset = g->n_params;
   g->n_params += vg_shape_count(shape);
   vg__graph_close_node(id, g);
   return VG_OK;
@@ -101,6 +100,7 @@ vg_status vg_graph_param(int *id, vg_graph *g, const char *name, const vg_shape 
 
 vg_status vg_graph_set_group(vg_graph *g, int id, vg_group group) {
   if (id < 0 || id >= g->n || g->nodes[id].kind != VG_NODE_PARAM) return vg_fail(VG_EARG, "graph: only a parameter belongs to a group");
+  if (g->values) return vg_fail(VG_EARG, "graph: parameter '%s' changes its group after the arena was made", g->nodes[id].name);
   g->nodes[id].group = group;
   return VG_OK;
 }
@@ -186,10 +186,29 @@ vg_status vg_graph_set_output(vg_graph *g, int id) {
   if (id < 0 || id >= g->n) return vg_fail(VG_EARG, "graph: the output is not a node of this graph");
   if (g->nodes[id].may_be_nothing) return vg_fail(VG_EARG, "graph: the output, '%s', can come out as nothing", g->nodes[id].name);
   g->output = id;
-  for (int i = 0; i < g->n; i++) g->nodes[i].is_live = i == id;
+  g->auxiliary = -1;
+  for (int i = 0; i < g->n; i++) {
+    g->nodes[i].is_live = i == id;
+    g->nodes[i].is_auxiliary = false;
+  }
   for (int i = id; i > 0; i--)
     for (int k = 0; g->nodes[i].is_live && k < g->nodes[i].n_in; k++)
       if (g->nodes[i].in[k] >= 0) g->nodes[g->nodes[i].in[k]].is_live = true;
+  return VG_OK;
+}
+
+vg_status vg_graph_set_auxiliary(vg_graph *g, int id, double weight) {
+  if (g->output < 0) return vg_fail(VG_EARG, "graph: an auxiliary output comes after the output");
+  if (id < 0 || id >= g->n) return vg_fail(VG_EARG, "graph: the auxiliary output is not a node of this graph");
+  if (g->nodes[id].may_be_nothing) return vg_fail(VG_EARG, "graph: the auxiliary output, '%s', can come out as nothing", g->nodes[id].name);
+  if (!(weight > 0 && isfinite(weight))) return vg_fail(VG_EARG, "graph: the auxiliary output's weight must be > 0, got %g", weight);
+  VG_TRY(vg_graph_set_output(g, g->output));       /* forgets the one before */
+  g->auxiliary = id;
+  g->auxiliary_weight = weight;
+  g->nodes[id].is_auxiliary = !g->nodes[id].is_live;
+  for (int i = id; i > 0; i--)
+    for (int k = 0; g->nodes[i].is_auxiliary && k < g->nodes[i].n_in; k++)
+      if (g->nodes[i].in[k] >= 0) g->nodes[g->nodes[i].in[k]].is_auxiliary = !g->nodes[g->nodes[i].in[k]].is_live;
   return VG_OK;
 }
 
@@ -207,8 +226,30 @@ static void draw(const vg_node *d, uint64_t seed, int index) {
   }
 }
 
+/* Gives each parameter its place in the arena. */
+static void lay_out(vg_graph *g) {
+  int64_t at = 0;
+  for (int group = VG_WEIGHTS; group <= VG_ARCH; group++) {
+    for (int i = 0; i < g->n; i++) {
+      vg_node *d = &g->nodes[i];
+      if (d->kind != VG_NODE_PARAM || (int)d->group != group) continue;
+      d->offset = at;
+      at += vg_shape_count(&d->shape);
+    }
+    if (group == VG_WEIGHTS) g->n_weights = at;
+  }
+}
+
+void vg_graph_slice(int64_t *begin, int64_t *end, const vg_graph *g, vg_group group) {
+  *begin = group == VG_WEIGHTS ? 0 : g->n_weights;
+  *end = group == VG_WEIGHTS ? g->n_weights : g->n_params;
+}
+
 static vg_status allocate(vg_graph *g) {
-  if (!g->values) VG_TRY(vg_tensor_zeros(&g->values, VG_F32, &VG_SHAPE(g->n_params)));
+  if (!g->values) {
+    lay_out(g);
+    VG_TRY(vg_tensor_zeros(&g->values, VG_F32, &VG_SHAPE(g->n_params)));
+  }
   for (int i = 0; i < g->n; i++) {
     vg_node *d = &g->nodes[i];
     if (d->tensor) continue;
@@ -270,7 +311,16 @@ void vg_graph_refresh_shadow(vg_graph *g) {
   (void)s;                                       /* equal counts by construction */
 }
 
+static bool is_wanted(const vg_node *d) { return d->kind == VG_NODE_PARAM && d->tensor && d->tensor->wants_grad; }
+
 void vg_graph_zero_grads(vg_graph *g) {
   for (int i = 0; i < g->n; i++)
-    if (g->nodes[i].kind == VG_NODE_PARAM && g->nodes[i].tensor) g->nodes[i].tensor->grad_stale = true;
+    if (is_wanted(&g->nodes[i])) g->nodes[i].tensor->grad_stale = true;
+}
+
+void vg_graph_clear_stale(vg_graph *g) {
+  for (int i = 0; i < g->n; i++) {
+    vg_tensor *t = g->nodes[i].tensor;
+    if (is_wanted(&g->nodes[i]) && t->grad && t->grad_stale) vg_tensor_fill(t->grad, 0);
+  }
 }

@@ -12,11 +12,13 @@ VG_CHECKED vg_status vg__graph_set_inputs(vg_node *d, const vg_graph *g, const c
 
 /* The inputs that node `i` reads under `slots`: in[*begin .. *end - 1]. */
 void vg__graph_active(int *begin, int *end, const vg_node *d, const double *slots);
-/* last_use[i], [g->n] = the last node that reads i under `slots` (g->n for the output), -1 when nothing does: i is not computed then.
- * VG_EARG when a slot names no candidate. */
-VG_CHECKED vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots);
+/* last_use[i], [g->n] = the last node that reads i under `slots` (g->n for the output), -1 when nothing does: i is not computed then. What the
+ * auxiliary output reads counts where `auxiliary` is set. VG_EARG when a slot names no candidate. */
+VG_CHECKED vg_status vg__graph_reach(int *last_use, const vg_graph *g, const double *slots, bool auxiliary);
 /* The arguments of an operator under `slots`. */
 void vg__graph_args(double arg[VG_MAX_ARGS], const vg_node *d, const double *slots);
+/* The place of an operator's argument, -1 where it has none of that name. */
+int vg__find_arg(const vg_op *op, const char *name);
 /* The fixed argument `name` of an operator's node, 0 where it has none of that name. */
 double vg__graph_arg(const vg_node *d, const char *name);
 bool vg__graph_is_op(const vg_node *d, const char *name);

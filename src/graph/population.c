@@ -20,6 +20,7 @@
 typedef struct state {
   vg_tensor *tensor;           /* owned; NULL: not there. Of a layer its weight */
   vg_conv_fixed *layer;        /* owned; only of layers */
+  vg_tensor *statistics[2];    /* owned; of a recalibrated batch norm: its own mean and variance */
   int pending, waiting;
   bool is_listed, has_run;
 } state;
@@ -35,6 +36,7 @@ struct vg_population {
   int *live;                   /* [values] memos, the oldest first */
   int n_list, n_live;
   size_t bytes;                /* of the memos */
+  int64_t calibrating;         /* number of the batch, 0: evaluation */
   vg_population_counts counts;
 };
 
@@ -123,7 +125,8 @@ vg_status vg_population_new(vg_population **out, vg_graph *g, const double *slot
   if (opts) p->opts = *opts;
   VG_GOTO(vg_alloc((void **)&p->slots, bytes));
   if (bytes) memcpy(p->slots, slots, bytes);
-  VG_GOTO(vg__values_init(&p->values, g, p->slots, n, p->opts.fold && can_fold(g)));
+  vg__values_opts v = { .layers = p->opts.fold && !p->opts.recalibrates && can_fold(g), .training = p->opts.recalibrates };
+  VG_GOTO(vg__values_init(&p->values, g, p->slots, n, v));
   size_t values = (size_t)p->values.n;
   VG_GOTO(vg_alloc_zero((void **)&p->state, values * sizeof *p->state));
   VG_GOTO(vg_alloc_zero((void **)&p->readers, values * sizeof *p->readers));
@@ -142,6 +145,7 @@ void vg_population_free(vg_population *p) {
   for (int v = 0; p->state && v < p->values.n; v++) {
     vg_tensor_release(p->state[v].tensor);
     vg_conv_fixed_free(p->state[v].layer);
+    for (int i = 0; i < 2; i++) vg_tensor_release(p->state[v].statistics[i]);
   }
   vg_free(p->state);
   vg_free(p->readers);
@@ -160,6 +164,8 @@ vg_population_counts vg_population_count(const vg_population *p) {
   vg_population_counts c = p->counts;
   for (int v = 0; v < p->values.n; v++) {
     const vg__value *d = &p->values.value[v];
+    for (int i = 0; i < 2; i++)
+      if (p->state[v].statistics[i]) c.fixed_bytes += vg_tensor_bytes(p->state[v].statistics[i]);
     if (d->kind == VG__VALUE_INPUT || d->kind == VG__VALUE_STORED || d->varies || !p->state[v].tensor) continue;
     c.fixed_bytes += vg_tensor_bytes(p->state[v].tensor);
     if (p->state[v].layer) c.fixed_bytes += vg_conv_fixed_bytes(p->state[v].layer);
@@ -211,10 +217,16 @@ static void forget_all(vg_population *p) {
 
 /* --- values ------------------------------------------------------------------------------------------------------------------------ */
 
-/* The activations that vg_conv_fixed does not take are a pass of their own. */
-static vg_act act_of(const vg_population *p, const vg__value *v) {
-  return p->values.layer[v->node] == v->node ? VG_ACT_NONE : (vg_act)vg__graph_arg(&p->g->nodes[v->node], "act");
+/* An argument of the norm that ends the layer of `v`; 0 where there is none. */
+static double norm_arg(const vg_population *p, int v, const char *name) {
+  int node = p->values.value[v].node;
+  double arg[VG_MAX_ARGS];
+  vg__value_args(arg, &p->values, v);
+  return p->values.layer[node] == node ? 0 : arg[vg__find_arg(p->g->nodes[node].op, name)];
 }
+
+/* The activations that vg_conv_fixed does not take are a pass of their own. */
+static vg_act act_of(const vg_population *p, int v) { return (vg_act)norm_arg(p, v, "act"); }
 
 static vg_status run_layer(vg_tensor **out, vg_population *p, int v) {
   const int *in = vg__value_in(&p->values, v);
@@ -224,9 +236,8 @@ static vg_status run_layer(vg_tensor **out, vg_population *p, int v) {
     if (in[k] >= 0) part[k] = p->state[in[k]].tensor;
   VG_GOTO(vg_tensor_copy(&w, part[0]));
   VG_GOTO(part[1] ? vg_tensor_copy(&b, part[1]) : vg_tensor_zeros(&b, VG_F32, &VG_SHAPE(w->shape.dim[0])));
-  vg__norm n = { .mean = part[2], .var = part[3], .gamma = part[4], .beta = part[5], .eps = vg__graph_arg(&p->g->nodes[p->values.value[v].node], "eps") };
-  if (n.mean) vg__fold_norm(w, b, &n);
-  vg_act act = act_of(p, &p->values.value[v]);
+  if (part[2]) vg__fold_norm(w, b, &(vg__norm){ part[2], part[3], part[4], part[5], norm_arg(p, v, "eps") });
+  vg_act act = act_of(p, v);
   VG_GOTO(vg_conv_fixed_new(&p->state[v].layer, w, b, act > VG_ACT_RELU6 ? VG_ACT_NONE : act));
   *out = vg_tensor_retain(w);
 done:
@@ -237,7 +248,7 @@ done:
 
 static vg_status run_conv(vg_tensor **out, vg_population *p, int v) {
   const int *in = vg__value_in(&p->values, v);
-  vg_act act = act_of(p, &p->values.value[v]);
+  vg_act act = act_of(p, v);
   vg_call c = { .op = vg_op_find("conv2d"), .n_in = 2, .in = { p->state[in[0]].tensor, p->state[in[1]].tensor } };
   vg_tensor *y;
   vg_shape shape;
@@ -258,13 +269,26 @@ static vg_status run_conv(vg_tensor **out, vg_population *p, int v) {
   return VG_OK;
 }
 
+/* A batch norm moves its own statistics once a batch, also when it is computed again. */
+static vg_status use_own_statistics(vg_call *c, const vg_population *p, state *st) {
+  if (strcmp(c->op->name, "batch_norm") != 0) return VG_OK;
+  for (int i = 0; i < 2; i++) {
+    if (!st->statistics[i]) VG_TRY(vg_tensor_copy(&st->statistics[i], c->in[i + 1]));
+    c->in[i + 1] = st->statistics[i];
+  }
+  if (p->calibrating) c->arg[vg__find_arg(c->op, "momentum")] = st->has_run ? 0 : 1 / (double)p->calibrating;
+  return VG_OK;
+}
+
 static vg_status apply(vg_tensor **out, vg_population *p, int v) {
   const vg__value *d = &p->values.value[v];
   const int *in = vg__value_in(&p->values, v);
-  vg_call c = { .op = d->kind == VG__VALUE_ADD ? vg_op_find("add") : p->g->nodes[d->node].op, .n_in = d->n_in };
+  vg_call c = { .op = d->kind == VG__VALUE_ADD ? vg_op_find("add") : p->g->nodes[d->node].op, .n_in = d->n_in, .train = p->calibrating > 0 };
+  c.rng.stream = (uint64_t)d->node;                      /* as vg_graph_run */
   if (d->kind == VG__VALUE_OP) vg__value_args(c.arg, &p->values, v);
   for (int k = 0; k < d->n_in; k++)
     if (in[k] >= 0) c.in[k] = p->state[in[k]].tensor;
+  if (p->opts.recalibrates) VG_TRY(use_own_statistics(&c, p, &p->state[v]));
   VG_TRY(vg_tape_apply(out, NULL, &c));
   p->counts.macs += c.op->macs(&(*out)->shape, &c);
   return VG_OK;
@@ -332,7 +356,7 @@ static vg_status run_network(vg_population *p, int network, vg_population_reader
   for (int i = 0; i < p->n_list; i++) VG_TRY(run_value(p, p->list[i]));
   for (int i = 0; i < p->n_list; i++) p->state[p->list[i]].is_listed = false;
   VG_TRY(need_fixed(p, out));
-  VG_TRY(read(to, network, p->state[out].tensor));
+  if (read) VG_TRY(read(to, network, p->state[out].tensor));
   if (is_computed(&p->values.value[out])) read_once(p, out, false);
   return VG_OK;
 }
@@ -341,13 +365,16 @@ static vg_status run_network(vg_population *p, int network, vg_population_reader
 static void reset(vg_population *p) {
   for (int v = 0; v < p->values.n; v++) {
     state *st = &p->state[v];
-    *st = (state){ .tensor = st->tensor, .layer = st->layer, .waiting = p->readers[v] };
+    st->pending = 0;
+    st->waiting = p->readers[v];
+    st->is_listed = st->has_run = false;
   }
   p->counts.computed = p->counts.macs = 0;
   p->counts.peak_bytes = 0;
 }
 
-vg_status vg_population_run(vg_population *p, vg_tensor *x, vg_population_reader read, void *to) {
+/* read NULL: nobody wants the outputs. */
+static vg_status run_all(vg_population *p, vg_tensor *x, vg_population_reader read, void *to) {
   vg_status status;
   vg_tensor **input = &p->state[0].tensor;
   VG_TRY(vg__graph_check_input(p->g, x));
@@ -363,5 +390,15 @@ done:
   forget_all(p);
   vg_tensor_release(*input);
   *input = NULL;
+  return status;
+}
+
+vg_status vg_population_run(vg_population *p, vg_tensor *x, vg_population_reader read, void *to) { return run_all(p, x, read, to); }
+
+vg_status vg_population_calibrate(vg_population *p, vg_tensor *x, int64_t k) {
+  if (!p->opts.recalibrates || k < 1) return vg_fail(VG_EARG, "population: it was not made to be recalibrated, or the batch's number is below 1");
+  p->calibrating = k;
+  vg_status status = run_all(p, x, NULL, NULL);
+  p->calibrating = 0;
   return status;
 }

@@ -16,6 +16,7 @@ typedef struct vg_population vg_population;
 
 typedef struct vg_population_opts {
   size_t memory;               /* bytes of activations kept, beyond those that one path needs at a time; 0: no bound */
+  bool recalibrates;           /* vg_population_calibrate will be called: batch norms have statistics of their own, and nothing is folded */
   bool fold;                   /* only in f32, and while all parameters and statistics are finite, or a NaN could be lost on its way */
 } vg_population_opts;
 
@@ -34,13 +35,19 @@ typedef vg_status (*vg_population_reader)(void *to, int network, const vg_tensor
 /* Calls `read` once a network, in any order, with its output for the batch x [N, ...input]. VG_EINTR when interrupted; what `read` fails with. */
 VG_CHECKED vg_status vg_population_run(vg_population *p, vg_tensor *x, vg_population_reader read, void *to);
 
+/* Batch-norm statistics of each path, as a supernet that had run it alone would have them (arXiv:1904.00420): a run in training mode, batch k = 1,
+ * 2, ... weighing 1/k, so that they are the plain mean over the batches. The statistics of a norm depend on what comes before it alone, so paths
+ * with equal beginnings share them. They are the population's; those of the graph stay. The runs from then on read them. After a
+ * failure they are undefined. */
+VG_CHECKED vg_status vg_population_calibrate(vg_population *p, vg_tensor *x, int64_t k);
+
 typedef struct vg_population_counts {
   int64_t distinct;            /* operators, additions and layers that a run without bound computes */
   int64_t alone;               /* the same, were each path run by itself */
   int64_t computed;            /* in the last run */
   int64_t macs;                /* multiply-adds of the last run, for its whole batch */
   size_t peak_bytes;           /* activations at one time in the last run, without the input */
-  size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights, layers */
+  size_t fixed_bytes;          /* of what depends on no input and is kept: parts of weights, layers, statistics */
 } vg_population_counts;
 vg_population_counts vg_population_count(const vg_population *p);
 

@@ -1,6 +1,4 @@
 /* Running a graph: its operators, in order, on the tape given; of a supernet, what the slots reach. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "graph/node.h"
 
@@ -24,8 +22,8 @@ vg_status vg__graph_check_input(const vg_graph *g, const vg_tensor *x) {
 }
 
 static void set_momentum(vg_call *c, double momentum) {
-  for (int i = 0; i < vg_op_n_args(c->op); i++)
-    if (strcmp(c->op->args[i].name, "momentum") == 0) c->arg[i] = momentum;
+  int i = vg__find_arg(c->op, "momentum");
+  if (i >= 0) c->arg[i] = momentum;
 }
 
 static vg_status run_op(vg_tensor **out, run *r, int i) {
@@ -33,7 +31,8 @@ static vg_status run_op(vg_tensor **out, run *r, int i) {
   vg_call c = { .op = d->op, .n_in = d->n_in, .train = r->opts.train, .rng = r->opts.rng };
   c.rng.stream += (uint64_t)i;
   vg__graph_args(c.arg, d, r->opts.slots);
-  if (r->opts.momentum > 0) set_momentum(&c, r->opts.momentum);
+  if (r->opts.frozen) set_momentum(&c, 0);
+  else if (r->opts.momentum > 0) set_momentum(&c, r->opts.momentum);
   for (int k = 0; k < d->n_in; k++)
     if (d->in[k] >= 0) c.in[k] = r->value[d->in[k]];
   return vg_tape_apply(out, r->opts.tape, &c);
@@ -101,12 +100,13 @@ vg_status vg_graph_run(vg_tensor **out, vg_graph *g, vg_tensor *x, const vg_run_
   if (!r.opts.slots) r.opts.slots = g->slot;
   VG_GOTO(vg_alloc_zero((void **)&r.value, (size_t)g->n * sizeof *r.value));
   VG_GOTO(vg_alloc((void **)&r.last_use, (size_t)g->n * sizeof *r.last_use));
-  VG_GOTO(vg__graph_reach(r.last_use, g, r.opts.slots));
+  VG_GOTO(vg__graph_reach(r.last_use, g, r.opts.slots, r.opts.auxiliary != NULL));
   if (x->dtype == g->precision) r.value[0] = vg_tensor_retain(x);
   else VG_GOTO(vg_tensor_cast(&r.value[0], x, g->precision));
   for (int i = 1; i < g->n; i++)
     if (r.last_use[i] >= 0) VG_GOTO(run_node(&r, i));
   *out = vg_tensor_retain(r.value[g->output]);
+  if (r.opts.auxiliary) *r.opts.auxiliary = g->auxiliary < 0 ? NULL : vg_tensor_retain(r.value[g->auxiliary]);
 done:
   for (int i = 0; r.value && i < g->n; i++) vg_tensor_release(r.value[i]);
   vg_free(r.value);

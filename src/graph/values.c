@@ -59,7 +59,8 @@ static void write_key(key *k, const vg__values *s, const vg__value *v, const int
   const double *slots = slots_of(s, v->path);
   k->n = 0;
   push(k, v->kind);
-  if (v->kind == VG__VALUE_STORED) push(k, v->node);
+  bool is_random = s->keeps_random && v->kind == VG__VALUE_OP && d->op->flags & VG_OP_RANDOM;
+  if (v->kind == VG__VALUE_STORED || is_random) push(k, v->node);
   if (v->kind == VG__VALUE_PREFIX) push_number(k, slots[d->slot]);
   if (v->kind == VG__VALUE_OP || v->kind == VG__VALUE_LAYER) push_args(k, d, slots);
   if (v->kind == VG__VALUE_LAYER && s->layer[v->node] != v->node) push_args(k, &s->g->nodes[s->layer[v->node]], slots);
@@ -192,7 +193,7 @@ static vg_status widen_network_of(numbering *w) {
 
 static vg_status number_path(numbering *w, int path) {
   vg__values *s = w->s;
-  VG_TRY(vg__graph_reach(w->last_use, s->g, slots_of(s, path)));
+  VG_TRY(vg__graph_reach(w->last_use, s->g, slots_of(s, path), false));
   for (int i = 0; i < s->g->n; i++) {
     w->map[i] = UNREACHED;
     if (w->last_use[i] >= 0 || i == 0) VG_TRY(number_node(&w->map[i], w, i, path));      /* number 0 is the input, reached or not */
@@ -289,12 +290,12 @@ static vg_status prepare(numbering *w) {
   return vg_alloc((void **)&w->trail, paths * (size_t)w->n_readers * sizeof *w->trail);
 }
 
-vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, bool layers) {
+vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, vg__values_opts opts) {
   numbering w = { .s = s };
   vg_status status;
-  *s = (vg__values){ .g = g, .slots = slots, .n_paths = n_paths };
+  *s = (vg__values){ .g = g, .slots = slots, .n_paths = n_paths, .keeps_random = opts.training };
   VG_GOTO(prepare(&w));
-  if (layers) VG_GOTO(find_layers(s));
+  if (opts.layers) VG_GOTO(find_layers(s));
   for (int p = 0; p < n_paths; p++) VG_GOTO(number_path(&w, p));
   qsort_r(s->order, (size_t)s->n_networks, sizeof *s->order, compare_networks, &w);
 done:

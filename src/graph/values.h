@@ -31,6 +31,7 @@ typedef struct vg__value {
 typedef struct vg__values {
   const vg_graph *g;        /* borrowed */
   const double *slots;      /* [n_paths][g->n_slots], borrowed */
+  bool keeps_random;        /* operators that draw random numbers in training are equal only as the same node */
   int *layer;               /* [g->n] the convolution that the node, itself or a batch norm, ends as a layer; or a VG__LAYER word. NULL: no layers */
   int n_paths;
   vg__value *value;         /* [n]; number 0 is the network's input */
@@ -47,10 +48,14 @@ typedef struct vg__values {
 /* The node is no part of a layer; it is the convolution before the norm that ends it. */
 enum { VG__LAYER_NONE = -1, VG__LAYER_INSIDE = -2 };
 
-/* With `layers`, convolutions whose weights are parameters are values of kind CONV, together with a batch norm that alone reads them. What is a
- * layer depends on the graph, not on the paths. VG_EARG when a slot names no candidate or a path has nothing to compute. The caller calls _deinit,
- * also after a failure. */
-VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, bool layers);
+typedef struct vg__values_opts {
+  bool layers, training;
+} vg__values_opts;
+
+/* With `training` the values are also those of a run in training mode. With `layers`, convolutions whose weights are parameters are values of
+ * kind CONV, together with a batch norm that alone reads them; what is a layer depends on the graph, not on the paths. VG_EARG when a slot names
+ * no candidate or a path has nothing to compute. The caller calls _deinit, also after a failure. */
+VG_CHECKED vg_status vg__values_init(vg__values *s, const vg_graph *g, const double *slots, int n_paths, vg__values_opts opts);
 void vg__values_deinit(vg__values *s);
 
 static inline const int *vg__value_in(const vg__values *s, int v) { return s->in + s->value[v].first_in; }

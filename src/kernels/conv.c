@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
+#include "kernels/narrow.h"
 #include "kernels/onednn.h"
 #include "kernels/simd.h"
 
@@ -20,6 +21,7 @@ typedef struct problem {
   vg_dtype dtype, w_type;
   bool bias;
   vg_act act;               /* after the sum, forward only: none, relu or relu6 */
+  bool add;                 /* BACKWARD_DATA of a depthwise shape */
 } problem;
 
 int64_t vg_conv_macs(const vg_conv_shape *s) { return s->n * s->ho * s->wo * s->co * (s->ci / s->groups) * s->kh * s->kw; }
@@ -194,7 +196,7 @@ done:
   return status;
 }
 
-static bool is_depthwise(const vg_conv_shape *s) {
+bool vg_conv_is_depthwise(const vg_conv_shape *s) {
   return s->groups > 1 && s->groups == s->ci && s->ci == s->co && s->stride_h == s->stride_w && s->pad_h == s->pad_w;
 }
 
@@ -210,7 +212,7 @@ static vg_status run_depthwise(const problem *q, void *src, void *dst, void *w, 
   if (own && q->dir != BACKWARD_WEIGHTS) vg_convert(wanted, own, q->w_type, w, n_w);
   void *weights = own ? own : w;
   if (q->dir == FORWARD) vg_depthwise_forward(&d, q->dtype, dst, src, weights, bias, q->act);
-  if (q->dir == BACKWARD_DATA) vg_depthwise_backward_data(&d, q->dtype, src, dst, weights);
+  if (q->dir == BACKWARD_DATA) vg_depthwise_backward_data(&d, q->dtype, src, dst, weights, q->add);
   if (q->dir == BACKWARD_WEIGHTS) VG_GOTO(vg_depthwise_backward_weight(&d, q->dtype, weights, src, dst));
   if (own && q->dir == BACKWARD_WEIGHTS) vg_convert(q->w_type, w, wanted, own, n_w);
 done:
@@ -251,8 +253,34 @@ static vg_status run_product(const problem *q, void *src, void *dst, void *w) {
   return status;
 }
 
+/* Against oneDNN, 32x32x32 pixels, one core of a Zen 5: 4 channels forward 0.010 against 0.041 ms in f32, 0.016 against 0.028 in bf16; 8 channels
+ * 0.031 against 0.055 in f32, but 0.047 against 0.036 in bf16; 16 lose in both. */
+static bool is_narrow(const problem *q, bool bias) {
+  int64_t c = q->s->ci;
+  return is_product(q->s) && c == q->s->co && !bias && (c == 1 || c == 2 || c == 4 || (c == 8 && q->dtype == VG_F32));
+}
+
+/* Few channels: our own kernels, with the weights as f32. */
+static void run_narrow(const problem *q, void *src, void *dst, void *w) {
+  int64_t channels = q->s->ci, rows = q->s->n * q->s->h * q->s->w, n = channels * channels;
+  float wide[VG_NARROW_MOST * VG_NARROW_MOST];
+  bool bf16 = q->dtype == VG_BF16;
+  if (q->dir == BACKWARD_WEIGHTS) {
+    VG_DISPATCH(narrow_weights)(wide, dst, src, rows, channels, bf16);
+    vg_convert(q->w_type, w, VG_F32, wide, n);
+    return;
+  }
+  vg_convert(VG_F32, wide, q->w_type, w, n);
+  if (q->dir == FORWARD) VG_DISPATCH(narrow_product)(dst, src, wide, rows, channels, bf16, false);
+  else VG_DISPATCH(narrow_product)(src, dst, wide, rows, channels, bf16, true);
+}
+
 static vg_status dispatch(const problem *q, void *src, void *dst, void *w, const float *bias) {
-  if (is_depthwise(q->s)) return run_depthwise(q, src, dst, w, bias);
+  if (vg_conv_is_depthwise(q->s)) return run_depthwise(q, src, dst, w, bias);
+  if (is_narrow(q, bias != NULL)) {
+    run_narrow(q, src, dst, w);
+    return VG_OK;
+  }
   if (product_is_faster(q, bias != NULL)) return run_product(q, src, dst, w);
   if (q->dtype == VG_BF16 && (!vg__dnnl_has_bf16() || bf16_weights_are_wrong(q))) return run_through_f32(q, src, dst, w, bias);
   if (q->dtype == VG_F32 && q->w_type == VG_BF16 && !vg__dnnl_has_bf16()) {
@@ -263,17 +291,17 @@ static vg_status dispatch(const problem *q, void *src, void *dst, void *w, const
 
 vg_status vg_conv_forward(const vg_conv_shape *s, vg_dtype dtype, void *dst, const void *src, vg_dtype w_type, const void *w,
                           const float *bias) {
-  problem q = { s, FORWARD, dtype, w_type, bias != NULL, VG_ACT_NONE };
+  problem q = { s, FORWARD, dtype, w_type, bias != NULL, VG_ACT_NONE, false };
   return dispatch(&q, (void *)src, dst, (void *)w, bias);
 }
 
-vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w) {
-  problem q = { s, BACKWARD_DATA, dtype, w_type, false, VG_ACT_NONE };
+vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w, bool add) {
+  problem q = { s, BACKWARD_DATA, dtype, w_type, false, VG_ACT_NONE, add };
   return dispatch(&q, dsrc, (void *)ddst, (void *)w, NULL);
 }
 
 vg_status vg_conv_backward_weights(const vg_conv_shape *s, vg_dtype dtype, vg_dtype dw_type, void *dw, const void *src, const void *ddst) {
-  problem q = { s, BACKWARD_WEIGHTS, dtype, dw_type, false, VG_ACT_NONE };
+  problem q = { s, BACKWARD_WEIGHTS, dtype, dw_type, false, VG_ACT_NONE, false };
   return dispatch(&q, (void *)src, (void *)ddst, dw, NULL);
 }
 
@@ -352,9 +380,9 @@ static vg_status fixed_for(fixed_shape **out, vg_conv_fixed *f, const problem *q
 }
 
 vg_status vg_conv_fixed_run(vg_conv_fixed *f, const vg_conv_shape *s, float *dst, const float *src) {
-  problem q = { s, FORWARD, VG_F32, VG_F32, true, f->act };
+  problem q = { s, FORWARD, VG_F32, VG_F32, true, f->act, false };
   fixed_shape *x;
-  if (is_depthwise(s)) return run_depthwise(&q, (void *)src, dst, vg_f32(f->w), vg_f32(f->bias));
+  if (vg_conv_is_depthwise(s)) return run_depthwise(&q, (void *)src, dst, vg_f32(f->w), vg_f32(f->bias));
   VG_TRY(fixed_for(&x, f, &q));
   void *w = x->packed ? x->packed : vg_f32(f->w);
   const vg__prim_arg args[] = { { DNNL_ARG_SRC, &x->prim->src, (void *)src }, { DNNL_ARG_WEIGHTS, &x->prim->weights, w },

@@ -17,7 +17,11 @@ typedef struct vg_conv_shape {
 /* bias [Co] f32, or NULL: none. */
 VG_CHECKED vg_status vg_conv_forward(const vg_conv_shape *s, vg_dtype dtype, void *dst, const void *src, vg_dtype w_type, const void *w,
                                      const float *bias);
-VG_CHECKED vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w);
+/* Our own kernels take these: groups = channels, the same stride and pad in both directions. */
+bool vg_conv_is_depthwise(const vg_conv_shape *s);
+/* `add`: to what dsrc holds, of depthwise shapes alone. */
+VG_CHECKED vg_status vg_conv_backward_data(const vg_conv_shape *s, vg_dtype dtype, void *dsrc, const void *ddst, vg_dtype w_type, const void *w,
+                                           bool add);
 /* dw, of type dw_type, is overwritten. */
 VG_CHECKED vg_status vg_conv_backward_weights(const vg_conv_shape *s, vg_dtype dtype, vg_dtype dw_type, void *dw, const void *src,
                                               const void *ddst);

@@ -8,9 +8,9 @@ void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const
   vg_ref_depthwise_forward(s, dtype, dst, src, weight, bias, act);
 }
 
-void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight) {
-  if (VG_DISPATCH(depthwise_backward_data)(s, dtype, dsrc, dst_grad, weight) != VG_OK)
-    vg_ref_depthwise_backward_data(s, dtype, dsrc, dst_grad, weight);
+void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight, bool add) {
+  if (VG_DISPATCH(depthwise_backward_data)(s, dtype, dsrc, dst_grad, weight, add) != VG_OK)
+    vg_ref_depthwise_backward_data(s, dtype, dsrc, dst_grad, weight, add);
 }
 
 vg_status vg_depthwise_backward_weight(const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src, const void *dst_grad) {

@@ -19,7 +19,8 @@ typedef struct vg_dw_shape {
 /* bias [C] f32 or NULL (none), added before dst is rounded; act: none, relu or relu6, applied to the sum. Both write all of their output and cannot
  * fail: without memory for scratch they fall back to the plain kernel, which needs none. */
 void vg_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight, const float *bias, vg_act act);
-void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight);
+/* `add`: to what dsrc holds. */
+void vg_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight, bool add);
 /* dw [C, Kh, Kw, 1] f32, overwritten. The same bits for the same number of threads. VG_ENOMEM. */
 VG_CHECKED vg_status vg_depthwise_backward_weight(const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src, const void *dst_grad);
 
@@ -28,7 +29,7 @@ enum { VG_DW_MAX_KERNEL = 31, VG_DW_MAX_STRIDE = 16 };
 VG_SIMD_DECLARE(vg_status, depthwise_forward, (const vg_dw_shape *s, vg_dtype dtype, void *dst, const void *src, const void *weight,
                                                const float *bias, vg_act act));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_data, (const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad,
-                                                     const void *weight));
+                                                     const void *weight, bool add));
 VG_SIMD_DECLARE(vg_status, depthwise_backward_weight, (const vg_dw_shape *s, vg_dtype dtype, float *dw, const void *src,
                                                        const void *dst_grad));
 

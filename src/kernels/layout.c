@@ -12,6 +12,8 @@ enum { PARALLEL_BYTES = 4 * VG_PARALLEL_FROM, TILE = 16 };
 static inline void copy_run(char *to, const char *from, int64_t bytes) {
   if (bytes == 4) memcpy(to, from, 4);
   else if (bytes == 2) memcpy(to, from, 2);
+  else if (bytes % 16 == 0 && bytes <= 256) for (int64_t i = 0; i < bytes; i += 16) memcpy(to + i, from + i, 16);
+  else if (bytes % 8 == 0 && bytes <= 64) for (int64_t i = 0; i < bytes; i += 8) memcpy(to + i, from + i, 8);
   else memcpy(to, from, (size_t)bytes);
 }
 

@@ -8,7 +8,7 @@
 
 enum { VG_MIX_MAX = 16 };
 
-/* x [n] maps of m, each as y; scale [n, channels], shift [channels]; n from 1 to VG_MIX_MAX; y is none of x. VG_ENOMEM. */
+/* x [n] maps of m, each as y; scale [n, channels], shift [channels]; n from 1 to VG_MIX_MAX; y may be one of x. VG_ENOMEM. */
 VG_CHECKED vg_status vg_mix(void *y, const void *const *x, int n, const float *scale, const float *shift, const vg_map *m);
 
 /* Rows of `width` elements: the per-channel vectors are repeated to that width. scale [n, width]. */

@@ -62,7 +62,7 @@ static vg_status widen(vg_norm_rows *p, float **memory, const vg_norm *n, const 
     scale[j] = n->istd[c] * (n->gamma ? n->gamma[c] : 1);
     wb[j] = b ? b[c] * n->istd[c] : 0;
   }
-  *p = (vg_norm_rows){ .mean = mean, .scale = scale, .shift = shift, .a = wa, .b = wb };
+  *p = (vg_norm_rows){ .mean = mean, .scale = scale, .shift = shift, .a = wa, .b = wb, .add = n->add };
   *memory = v;
   return VG_OK;
 }

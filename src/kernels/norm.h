@@ -15,6 +15,7 @@ typedef struct vg_norm {
   const float *mean, *istd;      /* [channels] */
   const float *gamma, *beta;     /* [channels] or NULL */
   vg_act act;
+  bool add;                      /* vg_norm_grad_input adds to what dx holds; without an activation */
 } vg_norm;
 
 /* A map in memory. */
@@ -43,6 +44,7 @@ VG_CHECKED vg_status vg_layer_norm_grad(void *dx, float *dgamma, float *dbeta, c
 typedef struct vg_norm_rows {
   const float *mean, *scale, *shift;     /* z = (x - mean) * scale + shift */
   const float *a, *b;                    /* dx = scale * g - a - b * (x - mean) */
+  bool add;                              /* to dx */
 } vg_norm_rows;
 VG_SIMD_DECLARE(void, norm_stats, (float *sum, float *square, const float *around, const void *x, int64_t rows, int64_t width, bool bf16));
 VG_SIMD_DECLARE(void, norm_apply, (void *y, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width, bool bf16, vg_act act));

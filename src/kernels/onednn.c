@@ -25,9 +25,11 @@ static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 
 /* Whoever limits our kernels (VEGA_ISA) means the library's too. An environment variable of oneDNN's own that asks for less stays in force. */
 static void limit_isa(void) {
+#ifndef VG_PORTABLE
   dnnl_cpu_isa_t most = vg_cpu_has_amx() ? dnnl_cpu_isa_all : vg_cpu_has_bf16() ? dnnl_cpu_isa_avx512_core_bf16
                       : vg_cpu_has_avx512() ? dnnl_cpu_isa_avx512_core_vnni : dnnl_cpu_isa_avx2;
   if (getenv("VEGA_ISA") && !getenv("DNNL_MAX_CPU_ISA") && !getenv("ONEDNN_MAX_CPU_ISA")) dnnl_set_max_cpu_isa(most);
+#endif
 }
 
 static void make_engine(void) {

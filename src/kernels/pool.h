@@ -27,6 +27,16 @@ VG_SIMD_DECLARE(void, max_pool_backward, (const vg_pool_shape *s, vg_dtype src_d
 VG_SIMD_DECLARE(void, avg_pool, (const vg_pool_shape *s, vg_dtype dtype, void *dst, const void *src));
 VG_SIMD_DECLARE(void, avg_pool_backward, (const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad));
 
+/* The same with small windows (pool_fits_rows), faster, most of all with few channels (simd/pool_rows.c): those above go there.
+ * `add`: the gradient is added to what dsrc holds. */
+VG_SIMD_DECLARE(bool, pool_fits_rows, (const vg_pool_shape *s));
+VG_SIMD_DECLARE(void, max_pool_rows, (const vg_pool_shape *s, vg_dtype dtype, void *dst, uint8_t *arg, const void *src));
+VG_SIMD_DECLARE(void, max_pool_rows_backward, (const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad,
+                                               const uint8_t *arg, bool add));
+VG_SIMD_DECLARE(void, avg_pool_rows, (const vg_pool_shape *s, vg_dtype dtype, void *dst, const void *src));
+VG_SIMD_DECLARE(void, avg_pool_rows_backward, (const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad,
+                                               bool add));
+
 /* src [N, P, C] -> dst [N, C]; arg [N, C] or NULL: the first position of the maximum. */
 VG_SIMD_DECLARE(void, global_max_pool, (vg_dtype dtype, void *dst, int32_t *arg, const void *src, int64_t n, int64_t p, int64_t c));
 VG_SIMD_DECLARE(void, global_max_pool_backward, (vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad, const int32_t *arg,

@@ -58,7 +58,7 @@ void vg_forest_free(vg_forest *f) {
 typedef struct split {
   double gain;                             /* sum^2 / n of both sides, less that of the node */
   size_t column;
-  double threshold;
+  double threshold;                        /* the least value of the right side: a middle may round to the left one's largest */
   uint64_t left_levels;
 } split;
 
@@ -115,7 +115,7 @@ static void try_number(const growth *g, split *best, size_t column, size_t from,
     double here = value_of(g, k, column), next = value_of(g, list[i + 1], column);
     if (next <= here) continue;
     double gain = score(g, all, weight, sum);
-    if (gain > best->gain) *best = (split){ gain, column, here + (next - here) * 0.5, 0 };
+    if (gain > best->gain) *best = (split){ gain, column, next, 0 };
   }
 }
 

@@ -16,11 +16,15 @@ static vg_status forward(vg_tensor *out, vg_call *c) {
 }
 
 static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
-  (void)add;
   vg_pool_shape s = windows(c);
-  VG_DISPATCH(avg_pool_backward)(&s, din[0]->dtype, vg_tensor_data(din[0]), dout->dtype, vg_tensor_data(dout));
+  vg_tensor *to;
+  VG_TRY(vg_pool_target(&to, din[0], add, &s));
+  if (add && to == din[0]) VG_DISPATCH(avg_pool_rows_backward)(&s, to->dtype, vg_tensor_data(to), dout->dtype, vg_tensor_data(dout), true);
+  else VG_DISPATCH(avg_pool_backward)(&s, to->dtype, vg_tensor_data(to), dout->dtype, vg_tensor_data(dout));
+  vg_pool_finish(to, din[0]);
   return VG_OK;
 }
 
 const vg_op vg_op_avg_pool = { .name = "avg_pool", .doc = "x [N,H,W,C] -> [N,Ho,Wo,C]; stride 0 = kernel", .min_in = 1, .max_in = 1, .args = ARGS,
-                               .shape = vg_pool_window_shape, .forward = forward, .backward = backward, .macs = vg_op_zero_macs };
+                               .flags = VG_OP_ACCUMULATES, .shape = vg_pool_window_shape, .forward = forward, .backward = backward,
+                               .macs = vg_op_zero_macs };

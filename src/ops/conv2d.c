@@ -101,24 +101,36 @@ static vg_status backward_weight(vg_tensor *dw, const vg_tensor *dout, const vg_
   return vg_conv_backward_weights(s, x->dtype, dw->dtype, vg_tensor_data(dw), vg_tensor_data(x), vg_tensor_data(dout));
 }
 
-/* The input's gradient may be f32 (a leaf) while dout is bf16. */
-static vg_status backward_input(vg_tensor *dx, const vg_tensor *dout, const vg_tensor *w, const vg_conv_shape *s) {
+/* The input's gradient may be f32 (a leaf) while dout is bf16; `add` only where it is not, of a depthwise shape. */
+static vg_status backward_input(vg_tensor *dx, const vg_tensor *dout, const vg_tensor *w, const vg_conv_shape *s, bool add) {
   int64_t n = vg_tensor_count(dx);
   void *own = NULL;
   if (dx->dtype != dout->dtype) VG_TRY(vg_block_get(&own, (size_t)n * vg_dtype_size(dout->dtype)));
   void *to = own ? own : vg_tensor_data(dx);
-  vg_status status = vg_conv_backward_data(s, dout->dtype, to, vg_tensor_data(dout), w->dtype, vg_tensor_data(w));
+  vg_status status = vg_conv_backward_data(s, dout->dtype, to, vg_tensor_data(dout), w->dtype, vg_tensor_data(w), add);
   if (status == VG_OK && own) vg_convert(dx->dtype, vg_tensor_data(dx), dout->dtype, own, n);
   vg_block_put(own);
   return status;
 }
 
 static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *dout, vg_call *c) {
-  (void)add;
   vg_conv_shape s = vg_conv2d_shape(c);
-  if (din[0]) VG_TRY(backward_input(din[0], dout, c->in[1], &s));
-  if (din[1]) VG_TRY(backward_weight(din[1], dout, c->in[0], &s));
-  if (c->n_in > 2 && din[2]) VG_TRY(backward_bias(din[2], dout, s.co));
+  bool adds_itself = din[0] && din[0]->dtype == dout->dtype && vg_conv_is_depthwise(&s);
+  for (int i = 0; i < c->n_in; i++) {
+    bool adds = add >> i & 1, through_own = adds && (i > 0 || !adds_itself);
+    vg_tensor *d = din[i];
+    vg_status status = VG_OK;
+    if (!din[i]) continue;
+    if (through_own) VG_TRY(vg_tensor_like(&d, din[i]));
+    if (i == 0) status = backward_input(d, dout, c->in[1], &s, adds && !through_own);
+    if (i == 1) status = backward_weight(d, dout, c->in[0], &s);
+    if (i == 2) status = backward_bias(d, dout, s.co);
+    if (through_own) {
+      if (status == VG_OK) vg_tensor_accumulate(din[i], d);
+      vg_tensor_release(d);
+    }
+    VG_TRY(status);
+  }
   return VG_OK;
 }
 
@@ -136,6 +148,6 @@ static int64_t macs(const vg_shape *out, const vg_call *c) {
 
 const vg_op vg_op_conv2d = {
   .name = "conv2d", .doc = "x [N,H,W,Ci], w [Co,Kh,Kw,Ci/groups], bias? [Co] -> [N,Ho,Wo,Co]",
-  .min_in = 2, .max_in = 3, .args = ARGS, .keeps_in = 1 | 2, .shape = shape, .forward = forward, .backward = backward, .macs = macs,
-  .reads = reads
+  .min_in = 2, .max_in = 3, .args = ARGS, .flags = VG_OP_ACCUMULATES, .keeps_in = 1 | 2, .shape = shape, .forward = forward,
+  .backward = backward, .macs = macs, .reads = reads
 };

@@ -123,14 +123,22 @@ static vg_status forward(vg_tensor *out, vg_call *c) {
 
 /* --- backward ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Vectors of [C]: the term's weight as gamma, room for sums, and the statistics of a term that has none. */
-typedef struct room { float *gamma, *sum_g, *sum_gx, *zero, *one; } room;
+/* Vectors of [C]: the term's weight as gamma, room for sums, and the statistics of a term that has none; scales [2, C] begins with `one`. */
+typedef struct room { float *gamma, *sum_g, *sum_gx, *zero, *one, *scales; } room;
 
-static vg_status term_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout, const vg_call *c, int k, const room *v) {
+/* dx += w * dout, in one pass. */
+static vg_status add_scaled(vg_tensor *dx, const vg_tensor *dout, float w, const room *v) {
+  vg_map m = vg_norm_map(dx);
+  const void *maps[] = { vg_tensor_data(dx), vg_tensor_data(dout) };
+  for (int64_t i = 0; i < m.channels; i++) v->scales[m.channels + i] = w;
+  return vg_mix(vg_tensor_data(dx), maps, 2, v->scales, v->zero, &m);
+}
+
+static vg_status term_gradient(vg_tensor *dx, bool add, double *dw, const vg_tensor *dout, const vg_call *c, int k, const room *v) {
   const vg_tensor *x = term(c, k, X);
   vg_map m = vg_norm_map(x);
   float w = weight(c, k);
-  vg_norm n = { .channels = m.channels, .gamma = v->gamma };
+  vg_norm n = { .channels = m.channels, .gamma = v->gamma, .add = add };
   bool moves = is_normed(c, k) && c->train;              /* the statistics with x */
   n.mean = is_normed(c, k) ? vg_f32(c->saved[0]) + 2 * k * m.channels : v->zero;
   n.istd = is_normed(c, k) ? n.mean + m.channels : v->one;
@@ -143,16 +151,18 @@ static vg_status term_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout,
   for (int64_t i = 0; dw && i < m.channels; i++) *dw += v->sum_gx[i];
   if (!dx) return VG_OK;
   if (!is_normed(c, k)) {
+    if (add) return add_scaled(dx, dout, w, v);
     vg_unary_grad(dx, dout, NULL, VG_SCALE, w);
     return VG_OK;
   }
   return vg_norm_input_grad(dx, x, dout, &n, moves ? v->sum_g : NULL, moves ? v->sum_gx : NULL);
 }
 
+/* A leaf's gradient is f32 where x is bf16: through a copy. */
 static vg_status add_gradient(vg_tensor *dx, double *dw, const vg_tensor *dout, const vg_call *c, int k, const room *v) {
   vg_tensor *own;
   VG_TRY(vg_tensor_like(&own, dx));
-  vg_status status = term_gradient(own, dw, dout, c, k, v);
+  vg_status status = term_gradient(own, false, dw, dout, c, k, v);
   if (status == VG_OK) vg_tensor_accumulate(dx, own);
   vg_tensor_release(own);
   return status;
@@ -162,15 +172,17 @@ static vg_status backward(vg_tensor *const *din, unsigned add, const vg_tensor *
   int64_t channels = vg_norm_map(dout).channels;
   float *memory;
   vg_status status = VG_OK;
-  VG_TRY(vg_alloc((void **)&memory, (size_t)(5 * channels) * sizeof *memory));
-  room v = { memory, memory + channels, memory + 2 * channels, memory + 3 * channels, memory + 4 * channels };
+  VG_TRY(vg_alloc((void **)&memory, (size_t)(6 * channels) * sizeof *memory));
+  room v = { memory, memory + channels, memory + 2 * channels, memory + 3 * channels, memory + 4 * channels, memory + 4 * channels };
   if (din[W] && !(add & 1)) vg_tensor_fill(din[W], 0);
   for (int k = 0; k < n_terms(c); k++) {
     vg_tensor *dx = din[X + TERM * k];
     double dw = 0;
     if (!term(c, k, X) || (!dx && !din[W])) continue;
     bool adds = dx && add >> (X + TERM * k) & 1;
-    VG_GOTO((adds ? add_gradient : term_gradient)(dx, din[W] ? &dw : NULL, dout, c, k, &v));
+    double *to = din[W] ? &dw : NULL;
+    if (adds && dx->dtype != dout->dtype) VG_GOTO(add_gradient(dx, to, dout, c, k, &v));
+    else VG_GOTO(term_gradient(dx, adds, to, dout, c, k, &v));
     if (!din[W]) continue;
     int64_t at = (int64_t)c->arg[ROW] * n_terms(c) + k;
     vg_tensor_set(din[W], at, vg_tensor_get(din[W], at) + dw);

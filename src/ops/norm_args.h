@@ -64,9 +64,11 @@ static inline void vg_norm_store(vg_tensor *din, const float *v) {
 }
 
 /* How the statistics of a norm over the batch are had: [C] each, mean and inverse deviation. With `batch` they are those of x, which the running
- * ones move towards: running = (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch; else the running ones. */
+ * ones move towards: running = (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch; else the running ones.
+ * With momentum 0 they are left alone, whatever the batch holds. */
 static inline void vg_norm_move_running(vg_tensor *running, const float *batch, double correction, double momentum) {
   float *r = vg_f32(running);
+  if (momentum == 0) return;                       /* 0 * NaN would not be nothing */
   for (int64_t i = 0, n = vg_tensor_count(running); i < n; i++) r[i] = (float)((1 - momentum) * r[i] + momentum * correction * batch[i]);
 }
 

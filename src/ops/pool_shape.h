@@ -46,6 +46,20 @@ static inline vg_status vg_pool_window_shape(vg_shape *out, vg_dtype *dtype, con
   return VG_OK;
 }
 
+/* Adding is for windows that go a row at a time; others through a copy. */
+static inline vg_status vg_pool_target(vg_tensor **to, vg_tensor *din, unsigned add, const vg_pool_shape *s) {
+  if (!(add & 1) || VG_DISPATCH(pool_fits_rows)(s)) {
+    *to = vg_tensor_retain(din);
+    return VG_OK;
+  }
+  return vg_tensor_like(to, din);
+}
+
+static inline void vg_pool_finish(vg_tensor *to, vg_tensor *din) {
+  if (to != din) vg_tensor_accumulate(din, to);
+  vg_tensor_release(to);
+}
+
 static inline vg_status vg_pool_global_shape(vg_shape *out, vg_dtype *dtype, const vg_call *c) {
   VG_TRY(vg_pool_check_input(c));
   *out = VG_SHAPE(c->in[0]->shape.dim[0], c->in[0]->shape.dim[3]);

@@ -71,10 +71,10 @@ void vg_tape_set_recording(vg_tape *t, bool on) { t->recording = on; }
 bool vg_tape_is_recording(const vg_tape *t) { return t->recording; }
 void vg_tape_set_replay(vg_tape *t, bool on) { t->replays = on; }
 
-static bool is_on(const vg_tape *t, const vg_tensor *x) { return x->tape_serial == t->serial; }
+bool vg_tape_has(const vg_tape *t, const vg_tensor *x) { return x->tape_serial == t->serial; }
 
 static bool takes_grad(const vg_tape *t, const vg_call *c, int i) {
-  return c->in[i] && !(c->op->no_grad_in >> i & 1) && (c->in[i]->wants_grad || is_on(t, c->in[i]));
+  return c->in[i] && !(c->op->no_grad_in >> i & 1) && (c->in[i]->wants_grad || vg_tape_has(t, c->in[i]));
 }
 
 static vg_status room_for_one(vg_tape *t) {
@@ -91,14 +91,15 @@ static vg_status keep(vg_tensor **out, vg_tensor *x, bool data) {
   return VG_OK;
 }
 
-static bool can_replay(const vg_tape *t, const vg_tensor *x) { return t->replays && is_on(t, x) && t->nodes[x->tape_slot].call.op->replay; }
+static bool can_replay(const vg_tape *t, const vg_tensor *x) { return t->replays && vg_tape_has(t, x) && t->nodes[x->tape_slot].call.op->replay; }
 
 /* Fills the next node from a call that has run. `asked` are the inputs as the caller gave them, before shadows took their place. */
 static vg_status record(vg_tape *t, vg_call *c, vg_tensor *const *asked, vg_tensor *y) {
   vg_status status = VG_OK;
   node *d = &t->nodes[t->n];
   unsigned wanted = 0, reads = c->op->keeps_in;
-  for (int i = 0; i < c->n_in; i++) wanted |= asked[i] && !(c->op->no_grad_in >> i & 1) && (asked[i]->wants_grad || is_on(t, asked[i])) ? 1u << i : 0;
+  for (int i = 0; i < c->n_in; i++)
+    if (asked[i] && !(c->op->no_grad_in >> i & 1) && (asked[i]->wants_grad || vg_tape_has(t, asked[i]))) wanted |= 1u << i;
   if (c->op->reads) reads &= c->op->reads(c, wanted);
   memset(d, 0, sizeof *d);
   d->reads = reads;
@@ -110,7 +111,7 @@ static vg_status record(vg_tape *t, vg_call *c, vg_tensor *const *asked, vg_tens
     if (!x) continue;
     VG_GOTO(keep(&d->call.in[i], c->in[i], reads >> i & 1 && !can_replay(t, x)));
     if (c->op->no_grad_in >> i & 1) continue;
-    if (is_on(t, x)) d->source[i] = x->tape_slot;
+    if (vg_tape_has(t, x)) d->source[i] = x->tape_slot;
     else if (x->wants_grad) d->leaf[i] = vg_tensor_retain(x);
   }
   VG_GOTO(keep(&d->out, y, c->op->flags & VG_OP_KEEPS_OUT));
@@ -167,7 +168,7 @@ static void mark_wanted(vg_tape *t, const vg_backward_opts *o) {
     }
   }
   for (int i = 0; o && i < o->n_only; i++)
-    if (is_on(t, o->only[i])) {
+    if (vg_tape_has(t, o->only[i])) {
       int slot = o->only[i]->tape_slot;
       for (int s = slot; s < t->n; s++) {            /* a wanted slot makes all that is computed from it wanted */
         node *d = &t->nodes[s];
@@ -178,7 +179,7 @@ static void mark_wanted(vg_tape *t, const vg_backward_opts *o) {
 
 static bool is_only(const vg_tape *t, const vg_backward_opts *o, int slot) {
   for (int i = 0; o && o->only && i < o->n_only; i++)
-    if (is_on(t, o->only[i]) && o->only[i]->tape_slot == slot) return true;
+    if (vg_tape_has(t, o->only[i]) && o->only[i]->tape_slot == slot) return true;
   return false;
 }
 
@@ -286,7 +287,8 @@ done:
 
 static vg_status seed_losses(vg_tape *t, vg_tensor *const *losses, int n, const vg_backward_opts *o) {
   for (int i = 0; i < n; i++) {
-    if (!is_on(t, losses[i])) return vg_fail(VG_EARG, "backward: loss %d was not computed under this tape from a tensor that wants a gradient", i + 1);
+    if (!vg_tape_has(t, losses[i]))
+      return vg_fail(VG_EARG, "backward: loss %d was not computed under this tape from a tensor that wants a gradient", i + 1);
     vg_tensor **grad = &t->nodes[losses[i]->tape_slot].grad, *seed;
     VG_TRY(vg_tensor_like(&seed, losses[i]));
     vg_status s = VG_OK;
@@ -315,7 +317,7 @@ static vg_status walk_back(vg_tape *t, const vg_backward_opts *o) {
   }
   for (int i = 0; o && i < o->n_only; i++) {
     vg_tensor *x = o->only[i];
-    if (!is_on(t, x)) continue;
+    if (!vg_tape_has(t, x)) continue;
     vg_tensor_release(x->grad);
     x->grad = t->nodes[x->tape_slot].grad;
     t->nodes[x->tape_slot].grad = NULL;

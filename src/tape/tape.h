@@ -21,6 +21,9 @@ void vg_tape_set_replay(vg_tape *t, bool on);
  * *out is owned by the caller. `t` may be NULL: just run. A parameter with a shadow is read through its shadow. */
 VG_CHECKED vg_status vg_tape_apply(vg_tensor **out, vg_tape *t, vg_call *c);
 
+/* Whether x was computed under the tape from a tensor that wants a gradient. */
+bool vg_tape_has(const vg_tape *t, const vg_tensor *x);
+
 /* Adds d(sum of losses * seeds)/d(leaf) into leaf->grad of every leaf with wants_grad (created as f32 zeros when NULL). seeds NULL: all ones.
  * `only`, n_only: collect the gradients of these tensors alone (leaves or intermediate results), NULL = all leaves.
  * The recordings are consumed unless `retain`. */

@@ -224,3 +224,20 @@ void vg_tensor_accumulate(vg_tensor *dst, const vg_tensor *src) {
     for (int64_t i = 0; i < n; i++) vg_tensor_set(dst, i, vg_tensor_get(dst, i) + vg_tensor_get(src, i));
   }
 }
+
+void vg_tensor_blend(vg_tensor *dst, double own, double factor, const vg_tensor *src) {
+  float *d = vg_f32(dst);
+  const float *s = vg_f32(src);
+  int64_t n = vg_tensor_count(dst);
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) d[i] = (float)(own * d[i] + factor * s[i]);
+}
+
+double vg_tensor_dot(const vg_tensor *a, const vg_tensor *b) {
+  const float *x = vg_f32(a), *y = vg_f32(b);
+  int64_t n = vg_tensor_count(a);
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; i++) sum += (double)x[i] * y[i];
+  return sum;
+}

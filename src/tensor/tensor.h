@@ -85,15 +85,19 @@ double vg_tensor_get(const vg_tensor *t, int64_t index);
 void vg_tensor_set(vg_tensor *t, int64_t index, double value);
 /* dst += src; f32 or bf16 each, equal counts. */
 void vg_tensor_accumulate(vg_tensor *dst, const vg_tensor *src);
+/* dst = own * dst + factor * src, computed in double and rounded once. Both f32, equal counts. */
+void vg_tensor_blend(vg_tensor *dst, double own, double factor, const vg_tensor *src);
+/* The sum of products, in double, in a fixed order. Both f32, equal counts. */
+double vg_tensor_dot(const vg_tensor *a, const vg_tensor *b);
 
 static inline float vg_bf16_to_f32(uint16_t h) {
   union { uint32_t u; float f; } v = { (uint32_t)h << 16 };
   return v.f;
 }
-static inline uint16_t vg_f32_to_bf16(float f) {         /* nearest even; NaN stays NaN */
+static inline uint16_t vg_f32_to_bf16(float f) {         /* nearest even; NaN stays NaN; without a branch, so that loops vectorise */
   union { float f; uint32_t u; } v = { f };
-  if ((v.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(v.u >> 16 | 0x40);
-  return (uint16_t)((v.u + 0x7fffu + (v.u >> 16 & 1)) >> 16);
+  uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1)) >> 16, nan = v.u >> 16 | 0x40;
+  return (uint16_t)((int32_t)(v.u & 0x7fffffffu) > 0x7f800000 ? nan : rounded);
 }
 
 #endif

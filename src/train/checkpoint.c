@@ -41,7 +41,8 @@ static vg_status list_tensors(vg_bundle *b, const vg_trainer *t) {
 }
 
 /* Settings that must agree for a run to go on as the same run. NULL when memory is short. */
-static json_t *settings(const vg_trainer_opts *o) {
+static json_t *settings(const vg_trainer *t) {
+  const vg_trainer_opts *o = &t->opts;
   json_t *at = json_array();
   int bad = !at;
   for (int i = 0; i < o->schedule.n_at && !bad; i++) bad = json_array_append_new(at, json_integer(o->schedule.at[i]));
@@ -49,18 +50,26 @@ static json_t *settings(const vg_trainer_opts *o) {
     json_decref(at);
     return NULL;
   }
-  return json_pack("{s:i s:f s:b s:f s:f s:f s:f s:b s:i s:f s:I s:o s:f s:f s:I s:f s:b s:f s:s s:I}",
-                   "optimiser", (int)o->optim.kind, "momentum", o->optim.momentum, "nesterov", o->optim.nesterov,
-                   "beta1", o->optim.beta1, "beta2", o->optim.beta2, "eps", o->optim.eps,
-                   "weight_decay", o->optim.weight_decay, "decay_norms", o->optim.decay_norms,
-                   "schedule", (int)o->schedule.kind, "lr", o->schedule.lr, "warmup", (json_int_t)o->schedule.warmup, "at", at,
-                   "factor", o->schedule.factor, "floor", o->schedule.floor, "total_steps", (json_int_t)o->total_steps,
-                   "clip", o->clip, "average", o->average, "smoothing", o->smoothing, "loss", o->loss ? o->loss : "", "seed", (json_int_t)o->seed);
+  json_t *all = json_pack("{s:i s:f s:b s:f s:f s:f s:f s:b s:i s:f s:I s:o s:f s:f s:I s:f s:b s:f s:s s:I}",
+                           "optimiser", (int)o->optim.kind, "momentum", o->optim.momentum, "nesterov", o->optim.nesterov,
+                           "beta1", o->optim.beta1, "beta2", o->optim.beta2, "eps", o->optim.eps,
+                           "weight_decay", o->optim.weight_decay, "decay_norms", o->optim.decay_norms,
+                           "schedule", (int)o->schedule.kind, "lr", o->schedule.lr, "warmup", (json_int_t)o->schedule.warmup, "at", at,
+                           "factor", o->schedule.factor, "floor", o->schedule.floor, "total_steps", (json_int_t)o->total_steps,
+                           "clip", o->clip, "average", o->average, "smoothing", o->smoothing, "loss", o->loss ? o->loss : "", "seed",
+                           (json_int_t)o->seed);
+  /* The arena has the architecture's parameters last: a file that knows nothing of them, with an optimiser's state in another order, is refused. */
+  int64_t arch = t->g->n_params - t->g->n_weights;
+  if (arch > 0 && json_object_set_new(all, "arch", json_integer(arch)) != 0) {
+    json_decref(all);
+    return NULL;
+  }
+  return all;
 }
 
 static vg_status add_state(vg_bundle *b, const vg_trainer *t) {
   json_t *state = json_pack("{s:I s:I s:I s:o}", "step", (json_int_t)t->step, "epoch", (json_int_t)t->epoch, "batch", (json_int_t)t->batch,
-                            "settings", settings(&t->opts));
+                            "settings", settings(t));
   char *text = NULL;
   vg_status s = vg_json_print(&text, state, JSON_COMPACT | JSON_REAL_PRECISION(17));
   if (s == VG_OK) s = vg_bundle_set_meta(b, "state", text);
@@ -145,7 +154,7 @@ static vg_status read_state(place *p, const vg_bundle *b, const vg_trainer *t, c
     return vg_fail(VG_EFORMAT, "checkpoint '%s': its state is damaged", path);
   }
   /* Through text and back, as the file's went, so that 1 and 1.0 compare as they were written. */
-  json_t *fresh = settings(&t->opts);
+  json_t *fresh = settings(t);
   char *same = NULL;
   json_t *now = NULL;
   vg_status s = vg_json_print(&same, fresh, JSON_COMPACT | JSON_REAL_PRECISION(17));

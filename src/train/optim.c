@@ -65,8 +65,8 @@ void vg_optim_free(vg_optim *o) {
   vg_free(o);
 }
 
-static bool is_touched(const vg_node *n) {
-  return n->kind == VG_NODE_PARAM && n->tensor && n->tensor->wants_grad && n->tensor->grad && !n->tensor->grad_stale;
+static bool is_touched(const vg_optim *o, const vg_node *n) {
+  return n->kind == VG_NODE_PARAM && n->group == o->opts.group && n->tensor && n->tensor->grad && !n->tensor->grad_stale;
 }
 
 static void add_piece(vg_optim *o, int64_t begin, int64_t end, bool decays, int32_t count) {
@@ -86,7 +86,7 @@ static void list_pieces(vg_optim *o) {
   o->n_pieces = 0;
   for (int i = 0; i < o->g->n; i++) {
     const vg_node *n = &o->g->nodes[i];
-    if (!is_touched(n)) continue;
+    if (!is_touched(o, n)) continue;
     int64_t end = n->offset + vg_shape_count(&n->shape);
     add_piece(o, n->offset, end, n->decays || o->opts.decay_norms, counts[i] + 1);
   }
@@ -113,14 +113,15 @@ static void sgd_plain(float *restrict w, const float *restrict g, int64_t n, flo
 }
 
 static void sgd_momentum(float *restrict w, float *restrict m, const float *restrict g, int64_t n, float lr, float scale, float decay,
-                         float momentum, bool nesterov) {
+                         float momentum, bool nesterov, bool keeps) {
   /* The step is lr * (a * d + b * m): d and m are 0, 1 or 1, momentum, so that one loop serves both. */
   float a = nesterov ? 1.0f : 0.0f, b = nesterov ? momentum : 1.0f;
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     float d = scale * g[i] + decay * w[i];
-    m[i] = momentum * m[i] + d;
-    w[i] -= lr * (a * d + b * m[i]);
+    float next = momentum * m[i] + d;
+    m[i] = keeps ? next : m[i];
+    w[i] -= lr * (a * d + b * next);
   }
 }
 
@@ -144,7 +145,8 @@ static adam_rates adam_at(const vg_optim_opts *o, double lr, double scale, const
                        (float)(1 / (1 - pow(o->beta2, p->count))), (float)o->eps };
 }
 
-static void update(vg_optim *o, const vg_optim_piece *p, double lr, double scale) {
+/* keeps: the momentum of sgd takes part in the step. */
+static void update(vg_optim *o, const vg_optim_piece *p, double lr, double scale, bool keeps) {
   int64_t n = p->end - p->begin, at = p->begin;
   float *w = vg_f32(o->g->values) + at;
   const float *g = vg_f32(o->g->grads) + at;
@@ -152,7 +154,7 @@ static void update(vg_optim *o, const vg_optim_piece *p, double lr, double scale
   if (o->opts.kind != VG_SGD)
     adam(w, vg_f32(o->m) + at, vg_f32(o->v) + at, g, n, adam_at(&o->opts, lr, scale, p));
   else if (o->m)
-    sgd_momentum(w, vg_f32(o->m) + at, g, n, (float)lr, (float)scale, decay, (float)o->opts.momentum, o->opts.nesterov);
+    sgd_momentum(w, vg_f32(o->m) + at, g, n, (float)lr, (float)scale, decay, (float)o->opts.momentum, o->opts.nesterov, keeps);
   else
     sgd_plain(w, g, n, (float)lr, (float)scale, decay);
   if (!o->g->shadow) return;
@@ -161,10 +163,16 @@ static void update(vg_optim *o, const vg_optim_piece *p, double lr, double scale
   for (int64_t i = 0; i < n; i++) half[i] = vg_f32_to_bf16(w[i]);
 }
 
-void vg_optim_step(vg_optim *o, double lr, double scale) {
+static void update_all(vg_optim *o, double lr, double scale, bool keeps) {
   list_pieces(o);
 #pragma omp parallel for schedule(static) num_threads(vg_threads())
-  for (int64_t p = 0; p < o->n_pieces; p++) update(o, &o->pieces[p], lr, scale);
+  for (int64_t p = 0; p < o->n_pieces; p++) update(o, &o->pieces[p], lr, scale, keeps);
+}
+
+void vg_optim_virtual_step(vg_optim *o, double lr) { update_all(o, lr, 1, false); }
+
+void vg_optim_step(vg_optim *o, double lr, double scale) {
+  update_all(o, lr, scale, true);
   int32_t *counts = vg_i32(o->counts);
-  for (int i = 0; i < o->g->n; i++) counts[i] += is_touched(&o->g->nodes[i]);
+  for (int i = 0; i < o->g->n; i++) counts[i] += is_touched(o, &o->g->nodes[i]);
 }

@@ -3,7 +3,8 @@
  *   sgd    m = momentum * m + g;  w -= lr * (nesterov ? g + momentum * m : m)
  *   adam   m, v = running means of g, g^2;  w -= lr * mhat / (sqrt(vhat) + eps)            arXiv:1412.6980
  *   adamw  as adam with weight decay outside of the means: w -= lr * weight_decay * w      arXiv:1711.05101
- * A parameter whose gradient is stale (no path of this step reached it) is left alone: no momentum, no decay, no step counted. */
+ * It trains one group of parameters. One whose gradient is stale (no path of this step reached it) is left alone: no momentum, no decay, no step
+ * counted. */
 #ifndef VG_TRAIN_OPTIM_H
 #define VG_TRAIN_OPTIM_H
 
@@ -18,6 +19,7 @@ typedef struct vg_optim_opts {
   double beta1, beta2, eps;    /* adam, adamw */
   double weight_decay;         /* >= 0 */
   bool decay_norms;            /* decay the parameters marked as not decaying, too */
+  vg_group group;              /* of the parameters that it trains */
 } vg_optim_opts;
 
 typedef struct vg_optim_piece vg_optim_piece;
@@ -36,9 +38,11 @@ vg_optim_opts vg_optim_defaults(vg_optim_kind kind);
 /* `g` is materialised and prepared for training, and outlives the optimiser. VG_EARG, VG_ENOMEM. */
 VG_CHECKED vg_status vg_optim_new(vg_optim **out, vg_graph *g, const vg_optim_opts *opts);
 void vg_optim_free(vg_optim *o);                 /* NULL is fine */
-/* The Euclidean norm of all gradients touched in this step, summed in double in a fixed order: equal for any number of threads. */
+/* The Euclidean norm of the group's gradients touched in this step, summed in double in a fixed order: equal for any number of threads. */
 double vg_optim_grad_norm(vg_optim *o);
 /* One update with rate `lr`; gradients are multiplied by `scale` first. */
 void vg_optim_step(vg_optim *o, double lr, double scale);
+/* The step of sgd without a memory of it: parameters move as in vg_optim_step(o, lr, 1), with the bits of it, the optimiser's state does not. */
+void vg_optim_virtual_step(vg_optim *o, double lr);
 
 #endif

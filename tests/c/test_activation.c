@@ -45,7 +45,7 @@ static void test_values_of_each_isa(void **state) {
   for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * 0.0101f;
   for (int wide = 0; wide <= vg_cpu_has_avx512(); wide++)
     for (int k = 0; k < N_OPS; k++) {
-      (wide ? vg__act_forward_avx512 : vg__act_forward_avx2)(y, x, N, false, OPS[k].act, 0.01f);
+      VG_SIMD_OF(wide, act_forward)(y, x, N, false, OPS[k].act, 0.01f);
       for (int i = 0; i < N; i++) close_to(y[i], formula(OPS[k].act, x[i]), 1e-12, 2e-6, OPS[k].name, x[i]);
     }
 }

@@ -69,7 +69,7 @@ static vg_status convolve(int turn, vg_dtype t) {
   s.ho = s.h;
   s.wo = s.w;
   VG_TRY(vg_conv_forward(&s, t, y, x, VG_F32, w, b));
-  VG_TRY(vg_conv_backward_data(&s, t, x, y, VG_F32, w));
+  VG_TRY(vg_conv_backward_data(&s, t, x, y, VG_F32, w, false));
   return vg_conv_backward_weights(&s, t, VG_F32, w, x, y);
 }
 static vg_status convolve_f32(int turn) { return convolve(turn, VG_F32); }

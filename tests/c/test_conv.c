@@ -77,7 +77,7 @@ static void compare(int which, vg_dtype t) {
   assert_int_equal(vg_conv_forward(&s, t, vg_tensor_data(y), vg_tensor_data(x), VG_F32, vg_tensor_data(fw), NULL), VG_OK);
   assert_close("forward without bias", which, y, vg_f32(want), tolerance(t, kk));
   vg_ref_conv_backward_data(&s, vg_f32(want), vg_f32(fdy), vg_f32(fw));
-  assert_int_equal(vg_conv_backward_data(&s, t, vg_tensor_data(dx), vg_tensor_data(dy), t, vg_tensor_data(w)), VG_OK);
+  assert_int_equal(vg_conv_backward_data(&s, t, vg_tensor_data(dx), vg_tensor_data(dy), t, vg_tensor_data(w), false), VG_OK);
   assert_close("backward data", which, dx, vg_f32(want), tolerance(t, s.kh * s.kw * (s.co / s.groups)));
   vg_ref_conv_backward_weights(&s, vg_f32(want), vg_f32(fx), vg_f32(fdy));
   if (t == VG_BF16) {      /* a weight that is no leaf has a bf16 gradient */
@@ -111,7 +111,7 @@ static void test_same_bits_twice(void **state) {
     r[k][1] = filled(VG_F32, nx, 5);
     r[k][2] = filled(VG_F32, nw, 6);
     assert_int_equal(vg_conv_forward(&s, VG_F32, vg_f32(r[k][0]), vg_f32(x), VG_F32, vg_f32(w), NULL), VG_OK);
-    assert_int_equal(vg_conv_backward_data(&s, VG_F32, vg_f32(r[k][1]), vg_f32(dy), VG_F32, vg_f32(w)), VG_OK);
+    assert_int_equal(vg_conv_backward_data(&s, VG_F32, vg_f32(r[k][1]), vg_f32(dy), VG_F32, vg_f32(w), false), VG_OK);
     assert_int_equal(vg_conv_backward_weights(&s, VG_F32, VG_F32, vg_f32(r[k][2]), vg_f32(x), vg_f32(dy)), VG_OK);
   }
   for (int i = 0; i < 3; i++) {
@@ -301,7 +301,42 @@ static void test_isa(void **state) {
   assert_int_equal(vg_cpu_check_isa(), VG_OK);
   assert_int_equal(setenv("VEGA_ISA", "avx9", 1), 0);
   assert_int_equal(vg_cpu_check_isa(), VG_EARG);
+#ifndef VG_PORTABLE
   assert_string_equal(vg_message(), "VEGA_ISA must be avx2, avx512, avx512_bf16 or amx, got 'avx9'");
+#endif
+}
+
+/* Fixed weights give the convolution with its activation, in any order of shapes, the same bits each time. */
+static void test_fixed(void **unused) {
+  (void)unused;
+  for (int which = 0; which < N_CASES; which++)
+    for (vg_act act = VG_ACT_NONE; act <= VG_ACT_RELU6; act++) {
+      vg_conv_shape s = shape_of(CASES[which]), twice = s;
+      twice.n = 2 * s.n;
+      int64_t nx = s.n * s.h * s.w * s.ci, ny = s.n * s.ho * s.wo * s.co, kk = s.kh * s.kw * (s.ci / s.groups), nw = s.co * kk;
+      vg_tensor *x = filled(VG_F32, 2 * nx, 1), *w = filled(VG_F32, nw, 2), *b = filled(VG_F32, s.co, 4);
+      vg_tensor *y = filled(VG_F32, ny, 5), *large = filled(VG_F32, 2 * ny, 6), *again = filled(VG_F32, ny, 7), *want = filled(VG_F32, ny, 8);
+      vg_conv_fixed *f;
+      vg_f32(b)[0] = 6;                                 /* so that the upper bound is met */
+      vg_ref_conv_forward(&s, vg_f32(want), vg_f32(x), vg_f32(w), vg_f32(b));
+      for (int64_t i = 0; act != VG_ACT_NONE && i < ny; i++) {
+        float v = vg_f32(want)[i] < 0 ? 0 : vg_f32(want)[i];
+        vg_f32(want)[i] = act == VG_ACT_RELU6 && v > 6 ? 6 : v;
+      }
+      assert_int_equal(vg_conv_fixed_new(&f, w, b, act), VG_OK);
+      assert_int_equal(vg_conv_fixed_run(f, &s, vg_f32(y), vg_f32(x)), VG_OK);
+      assert_close("fixed", which, y, vg_f32(want), tolerance(VG_F32, kk));
+      assert_int_equal(vg_conv_fixed_run(f, &twice, vg_f32(large), vg_f32(x)), VG_OK);
+      assert_int_equal(vg_conv_fixed_run(f, &s, vg_f32(again), vg_f32(x)), VG_OK);
+      assert_memory_equal(vg_f32(y), vg_f32(again), (size_t)ny * sizeof(float));
+      vg_conv_fixed_free(f);
+      vg_tensor *all[] = { x, w, b, y, large, again, want };
+      for (int i = 0; i < 7; i++) vg_tensor_release(all[i]);
+    }
+  vg_tensor *w = filled(VG_F32, 1, 1);
+  vg_conv_fixed *none;
+  assert_int_equal(vg_conv_fixed_new(&none, w, w, VG_ACT_SWISH), VG_EARG);
+  vg_tensor_release(w);
 }
 
 int main(void) {
@@ -309,7 +344,7 @@ int main(void) {
     cmocka_unit_test(test_f32),       cmocka_unit_test(test_bf16),           cmocka_unit_test(test_same_bits_twice),
     cmocka_unit_test(test_gradients), cmocka_unit_test(test_shape_and_macs), cmocka_unit_test(test_refusals),
     cmocka_unit_test(test_cache_is_bounded), cmocka_unit_test(test_threads), cmocka_unit_test(test_out_of_memory),
-    cmocka_unit_test(test_isa),
+    cmocka_unit_test(test_isa), cmocka_unit_test(test_fixed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

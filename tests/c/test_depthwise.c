@@ -55,19 +55,22 @@ static void check(const vg_dw_shape *s, vg_dtype dtype, bool avx512) {
     static const char *const NAMES[] = { "forward", "forward with relu", "forward with relu6" };
     bias[0] = act == VG_ACT_RELU6 ? 6 : bias[0];
     vg_ref_depthwise_forward(s, dtype, want, src, weight, bias, act);
-    assert_int_equal((avx512 ? vg__depthwise_forward_avx512 : vg__depthwise_forward_avx2)(s, dtype, got, src, weight, bias, act), VG_OK);
+    assert_int_equal(VG_SIMD_OF(avx512, depthwise_forward)(s, dtype, got, src, weight, bias, act), VG_OK);
     compare(NAMES[act], s, dtype, got, want, out, taps + (act == VG_ACT_RELU6 ? 6 : 0));
   }
 
   void *dgot = random_values(dtype, in), *dwant = random_values(dtype, in);
-  vg_ref_depthwise_backward_data(s, dtype, dwant, grad, weight);
-  assert_int_equal((avx512 ? vg__depthwise_backward_data_avx512 : vg__depthwise_backward_data_avx2)(s, dtype, dgot, grad, weight), VG_OK);
-  compare("backward data", s, dtype, dgot, dwant, in, taps);
+  for (int add = 0; add < 2; add++) {
+    if (add) memcpy(dgot, dwant, (size_t)in * (dtype == VG_BF16 ? 2 : 4));
+    vg_ref_depthwise_backward_data(s, dtype, dwant, grad, weight, add);
+    assert_int_equal(VG_SIMD_OF(avx512, depthwise_backward_data)(s, dtype, dgot, grad, weight, add), VG_OK);
+    compare(add ? "backward data, added" : "backward data", s, dtype, dgot, dwant, in, (1 + add) * taps);
+  }
 
   float *wgot = random_values(VG_F32, nw), *wwant = random_values(VG_F32, nw), *again = random_values(VG_F32, nw);
   vg_ref_depthwise_backward_weight(s, dtype, wwant, src, grad);
   for (int i = 0; i < 2; i++)
-    assert_int_equal((avx512 ? vg__depthwise_backward_weight_avx512 : vg__depthwise_backward_weight_avx2)(s, dtype, i ? again : wgot, src, grad),
+    assert_int_equal(VG_SIMD_OF(avx512, depthwise_backward_weight)(s, dtype, i ? again : wgot, src, grad),
                      VG_OK);
   compare("backward weight", s, VG_F32, wgot, wwant, nw, (double)(s->n * s->ho * s->wo));
   assert_memory_equal(wgot, again, (size_t)nw * 4);
@@ -94,13 +97,13 @@ static void check_all(const vg_dw_shape *s) {
 
 static void test_kernels(void **unused) {
   (void)unused;
-  static const int64_t channels[] = { 1, 3, 16, 17, 24, 40 };
+  static const int64_t channels[] = { 1, 3, 4, 8, 16, 17, 24, 40 };
   vg_dw_shape s;
   for (int k = 1; k <= 7; k++)
     for (int stride = 1; stride <= 3; stride++)
       for (int dil = 1; dil <= 3; dil++)
         for (int same = 0; same < 2; same++)
-          for (int i = 0; i < 6; i++) {
+          for (int i = 0; i < 8; i++) {
             int pad = same ? dil * (k - 1) / 2 : k % 3;
             if (make(&s, 1 + k % 2, 7 + stride, 9, channels[i], k, k, stride, pad, dil)) check_all(&s);
           }
@@ -133,7 +136,7 @@ static void test_fallback(void **unused) {
   float out[16];
   vg_depthwise_forward(&s, VG_F32, out, src, weight, NULL, VG_ACT_NONE);
   assert_float_equal(out[0], 0, 0);
-  vg_depthwise_backward_data(&s, VG_F32, dsrc, grad, weight);
+  vg_depthwise_backward_data(&s, VG_F32, dsrc, grad, weight, false);
   assert_float_equal(dsrc[1], 1, 0);
   assert_int_equal(vg_depthwise_backward_weight(&s, VG_F32, dw, src, grad), VG_OK);
   assert_float_equal(dw[0], 1, 0);

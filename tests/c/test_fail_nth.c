@@ -154,11 +154,11 @@ static vg_status add_op(int *id, vg_graph *g, const char *name, const char *op, 
   return vg_graph_op(id, g, name, c.op, in, n_in, c.arg);
 }
 
-/* conv, norm, pool, linear: 5 outputs. */
+/* conv, norm, pool, linear: 5 outputs; a second head for training. */
 static vg_status build(vg_graph **out) {
   vg_graph *g = NULL;
   vg_status status;
-  int w, y, mean, var, gamma, beta, pool, v, z, b;
+  int w, y, mean, var, gamma, beta, pool, v, z, b, second;
   VG_TRY(vg_graph_new(&g, &VG_SHAPE(8, 8, 3)));
   VG_GOTO(vg_graph_param(&w, g, "conv.weight", &VG_SHAPE(6, 3, 3, 3), VG_INIT_KAIMING_NORMAL, 27, true));
   VG_GOTO(add_op(&y, g, "conv", "conv2d", 2, (int[]){ 0, w }, 1, 1));
@@ -171,7 +171,9 @@ static vg_status build(vg_graph **out) {
   VG_GOTO(vg_graph_param(&v, g, "head.weight", &VG_SHAPE(5, 6), VG_INIT_UNIFORM, 6, true));
   VG_GOTO(vg_graph_param(&b, g, "head.bias", &VG_SHAPE(5), VG_INIT_UNIFORM, 6, false));
   VG_GOTO(add_op(&z, g, "head", "linear", 3, (int[]){ pool, v, b }, -1, 0));
+  VG_GOTO(add_op(&second, g, "second", "linear", 2, (int[]){ pool, v }, -1, 0));
   VG_GOTO(vg_graph_set_output(g, z));
+  VG_GOTO(vg_graph_set_auxiliary(g, second, 0.4));
   VG_GOTO(vg_graph_materialise(g, 1));
   *out = g;
   return VG_OK;
@@ -201,6 +203,86 @@ done:
   vg_graph_free(g);
   return status;
 }
+
+/* A convolution; a choice of two, one of them with a part of a weight, with norm and activation; pool, linear. */
+static vg_status build_supernet(vg_graph **out) {
+  vg_graph *g = NULL;
+  vg_status status;
+  int slot, w, y, full, cut, mean, var, wide, part, z, v, candidate[2];
+  VG_TRY(vg_graph_new(&g, &VG_SHAPE(6, 6, 3)));
+  VG_GOTO(vg_graph_slot(&slot, g, 0));
+  VG_GOTO(vg_graph_param(&w, g, "stem.weight", &VG_SHAPE(6, 3, 3, 3), VG_INIT_KAIMING_NORMAL, 27, true));
+  VG_GOTO(add_op(&y, g, "stem", "conv2d", 2, (int[]){ 0, w }, 1, 1));
+  VG_GOTO(vg_graph_param(&full, g, "full.weight", &VG_SHAPE(6, 3, 3, 6), VG_INIT_KAIMING_NORMAL, 54, true));
+  VG_GOTO(vg_graph_param(&wide, g, "wide.weight", &VG_SHAPE(8, 1, 1, 6), VG_INIT_KAIMING_NORMAL, 6, true));
+  VG_GOTO(add_op(&cut, g, "cut", "slice", 1, (int[]){ wide }, 2, 6));
+  for (int i = 0; i < 2; i++) {
+    VG_GOTO(add_op(&part, g, i ? "b" : "a", "conv2d", 2, (int[]){ y, i ? cut : full }, 1, i ? 0 : 1));
+    VG_GOTO(vg_graph_buffer(&mean, g, i ? "b.mean" : "a.mean", &VG_SHAPE(6), 0));
+    VG_GOTO(vg_graph_buffer(&var, g, i ? "b.var" : "a.var", &VG_SHAPE(6), 1));
+    VG_GOTO(add_op(&candidate[i], g, i ? "b.bn" : "a.bn", "batch_norm", 3, (int[]){ part, mean, var }, 2, i ? 4 : 1));
+  }
+  VG_GOTO(vg_graph_choice(&y, g, "choice", slot, candidate, 2));
+  VG_GOTO(add_op(&z, g, "pool", "global_avg_pool", 1, &y, -1, 0));
+  VG_GOTO(vg_graph_param(&v, g, "head.weight", &VG_SHAPE(5, 6), VG_INIT_UNIFORM, 6, true));
+  VG_GOTO(add_op(&z, g, "head", "linear", 2, (int[]){ z, v }, -1, 0));
+  VG_GOTO(vg_graph_set_output(g, z));
+  VG_GOTO(vg_graph_materialise(g, 1));
+  *out = g;
+  return VG_OK;
+done:
+  vg_graph_free(g);
+  return status;
+}
+
+/* A population that failed in a run gives, when there is memory again, what it would have given. */
+static vg_status population_of(bool fold, int turn) {
+  vg_graph *g = NULL;
+  vg_population *p = NULL;
+  vg_tensor *x = NULL, *y = NULL;
+  vg_score scores[2] = { { 0 } }, again[2] = { { 0 } }, alone = { 0 };
+  vg_status status;
+  VG_GOTO(build_supernet(&g));
+  VG_GOTO(vg_tensor_zeros(&x, VG_F32, &VG_SHAPE(turn ? 2 : 1, 6, 6, 3)));
+  VG_GOTO(vg_tensor_zeros(&y, VG_I32, &VG_SHAPE(turn ? 2 : 1)));
+  vg_tensor_fill(x, 0.5);
+  VG_GOTO(vg_population_new(&p, g, (const double[]){ 0, 1, 0 }, 3, &(vg_population_opts){ .fold = fold, .memory = 1 }));
+  assert_int_equal(vg_population_n_networks(p), 2);
+  status = vg_score_population(scores, p, x, y);
+  if (status == VG_ENOMEM) {
+    vg_alloc_fail_at(0, 0);
+    ok(vg_score_population(again, p, x, y));
+    ok(vg_score_add(&alone, g, x, y, (const double[]){ 1 }));
+    double difference = again[vg_population_network_of(p, 1)].loss_sum - alone.loss_sum;
+    assert_true(fold ? difference < 1e-5 && difference > -1e-5 : difference == 0);
+    status = VG_ENOMEM;
+  }
+done:
+  vg_population_free(p);
+  vg_graph_free(g);
+  vg_tensor_release(x);
+  vg_tensor_release(y);
+  return status;
+}
+/* Recalibration: statistics of each path's own norms. */
+static vg_status recalibration(int turn) {
+  vg_graph *g = NULL;
+  vg_population *p = NULL;
+  vg_tensor *x = NULL;
+  vg_status status;
+  VG_GOTO(build_supernet(&g));
+  VG_GOTO(vg_tensor_zeros(&x, VG_F32, &VG_SHAPE(turn ? 2 : 1, 6, 6, 3)));
+  VG_GOTO(vg_population_new(&p, g, (const double[]){ 0, 1, 0 }, 3, &(vg_population_opts){ .recalibrates = true }));
+  VG_GOTO(vg_population_calibrate(p, x, 1));
+  VG_GOTO(vg_population_calibrate(p, x, 2));
+done:
+  vg_population_free(p);
+  vg_graph_free(g);
+  vg_tensor_release(x);
+  return status;
+}
+static vg_status population(int turn) { return population_of(false, turn); }
+static vg_status population_folded(int turn) { return population_of(true, turn); }
 
 /* --- training ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -492,8 +574,9 @@ static int remove_folder(void **state) {
 int main(void) {
 #define TASK(t) { .name = #t, .test_func = run_task, .initial_state = &(task){ t } }
   const struct CMUnitTest tests[] = {
-    TASK(tensors), TASK(layers_f32), TASK(layers_bf16), TASK(graphs), TASK(training_sgd), TASK(training_adam_bf16), TASK(data_sets), TASK(loader),
-    TASK(loader_with_thread), TASK(safetensors), TASK(npz), TASK(npy), TASK(csv), TASK(program), TASK(checkpoints), cmocka_unit_test(folder_is_clean),
+    TASK(tensors), TASK(layers_f32), TASK(layers_bf16), TASK(graphs), TASK(population), TASK(population_folded), TASK(recalibration),
+    TASK(training_sgd), TASK(training_adam_bf16), TASK(data_sets), TASK(loader), TASK(loader_with_thread), TASK(safetensors), TASK(npz), TASK(npy),
+    TASK(csv), TASK(program), TASK(checkpoints), cmocka_unit_test(folder_is_clean),
     cmocka_unit_test(a_failed_step_changes_nothing), cmocka_unit_test(a_failed_backward_leaves_no_gradient),
   };
   return cmocka_run_group_tests(tests, open_folder, remove_folder);

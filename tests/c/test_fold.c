@@ -117,10 +117,28 @@ static void read_twice(void **state) {
   check(g, op(g, "sum", "add", 2, (int[]){ bn, g->nodes[bn].in[0] }, -1, 0), 1);
 }
 
+/* The auxiliary output's head goes, what it reads is folded as if it had never been there; dropout is nothing. */
+static void auxiliary(void **state) {
+  (void)state;
+  vg_graph *g = fresh(), *f;
+  int w = param(g, "w", VG_SHAPE(4, 1, 1, 4)), v = param(g, "v", VG_SHAPE(4, 1, 1, 4)), bn = conv_norm(g, 0, w, -1, VG_ACT_RELU, "a");
+  int conv = g->nodes[bn].in[0], dropped = op(g, "dropped", "dropout", 1, &bn, 0, 0.5);
+  int second = conv_norm(g, conv, v, -1, VG_ACT_NONE, "b");
+  ok(vg_graph_set_output(g, dropped));
+  ok(vg_graph_set_auxiliary(g, second, 0.4));
+  ok(vg_graph_materialise(g, 1));
+  ok(vg_graph_fold(&f, g));
+  assert_int_equal(f->auxiliary, -1);
+  assert_int_equal(norms_in(f), 0);
+  for (int i = 0; i < f->n; i++) assert_true(strcmp(f->nodes[i].name, "dropped") != 0 && strcmp(f->nodes[i].name, "v") != 0);
+  vg_graph_free(f);
+  vg_graph_free(g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(shared_weight), cmocka_unit_test(shared_bias), cmocka_unit_test(computed_weight), cmocka_unit_test(every_activation),
-    cmocka_unit_test(read_twice),
+    cmocka_unit_test(read_twice), cmocka_unit_test(auxiliary),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,29 @@ static void pending_rows_are_believed(void **state) {
   vg_rows_deinit(&f.rows);
 }
 
+/* Values that are one unit in the last place apart: a middle between them is one of them, and must not part the lists elsewhere. */
+static void neighbouring_doubles_are_parted(void **state) {
+  (void)state;
+  static const vg_column plain[2] = { { 0 }, { 0 } };
+  const vg_columns two = { 2, plain, NULL, NULL };
+  vg_rng rng = vg_rng_at(12, 0);
+  for (int trial = 0; trial < 50; trial++) {
+    fixture f;
+    double v = 0.2 + 0.5 * vg_rng_uniform(&rng), mean[3], sd[3];
+    const double rows[3][2] = { { v, 0.1 }, { v, 0.9 }, { nextafter(v, 1), 0.5 } }, y[3] = { 0, 0, 1 };
+    vg_rows_init(&f.rows, &two);
+    for (uint32_t i = 0; i < 3; i++) {
+      assert_int_equal(vg_rows_add(&f.rows, rows[i]), VG_OK);
+      f.index[i] = i;
+    }
+    vg_forest *forest = grown(&f, &PLAIN, y, 3, (uint64_t)trial);
+    assert_int_equal(vg_forest_predict(forest, mean, sd, f.rows.value, 3), VG_OK);
+    for (int i = 0; i < 3; i++) assert_near(mean[i], y[i], 1e-12);
+    vg_forest_free(forest);
+    vg_rows_deinit(&f.rows);
+  }
+}
+
 static void refusals(void **state) {
   (void)state;
   vg_forest *forest;
@@ -196,7 +219,7 @@ int main(void) {
     cmocka_unit_test(one_deep_tree_interpolates),      cmocka_unit_test(split_is_that_of_brute_force),
     cmocka_unit_test(variance_of_equal_trees_is_that_of_the_leaf), cmocka_unit_test(monotone_columns_change_nothing),
     cmocka_unit_test(learns_and_is_reproducible),      cmocka_unit_test(pending_rows_are_believed),
-    cmocka_unit_test(refusals),
+    cmocka_unit_test(neighbouring_doubles_are_parted), cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,11 +71,25 @@ static const struct script { const char *name, *text; } SCRIPTS[] = {
                "f:run(core.tensor.ones { 1, 8, 8, 1 }) assert(core.cost.count(m).macs > 0)\n"
                "local path = os.tmpname() local ok, e = pcall(function() assert(t:save(path, ('note '):rep(20))) assert(t:load(path)) end)\n"
                "os.remove(path) t:close() if not ok then error(e, 0) end" },
+  { "population", "local net = vega.supernet.new { input = { 4, 4, 1 }, space = vega.space.define { name = 'p', build = function(n)\n"
+                  "local op = n:choice('op', { { 'a', function(x) return n:relu(x) end }, { 'b', function(x) return n:conv_bn(x, 1) end } })\n"
+                  "return n:linear(n:global_avg_pool(op(n:input())), 3) end } }\n"
+                  "local p <close> = core.population.new(net.graph, net:settings { { op = 'a' }, { op = 'b' } }, { fold = true })\n"
+                  "assert(p:score(core.tensor.ones { 2, 4, 4, 1 }, core.tensor.new({ 0, 1 }, { dtype = 'i32' })))\n"
+                  "assert(#p:scores() == 2 and p:counts().networks == 2 and tostring(p))" },
   { "json", "local text = core.json.encode({ a = { 1, 2.5, 'x', core.json.null }, b = core.json.array {} }, { indent = 2 })\n"
             "local v = assert(core.json.decode(text)) assert(v.a[2] == 2.5) assert(not core.json.decode '{')" },
   { "store", "local db <close> = assert(core.store.open ':memory:') assert(db:begin())\n"
-             "assert(db:run('study_create', 's', 1.0, '[]', '{}', '0', 'none', '{}', 1, 0, '{}', '{}')) assert(db:commit())\n"
+             "assert(db:run('study_create', 's', '[]', '{}', '0', 'none', '{}', 1, 0, '{}', '{}')) assert(db:commit())\n"
              "assert(db:run('study_list')[1].name == 's')" },
+  { "protocol", "local db <close> = assert(core.store.open ':memory:') local name, json = 's', '{}'\n"
+                "assert(db:run('study_create', name, '[]', json, '0', 'none', json, 1, 0, json, json))\n"
+                "for i = 1, 3 do assert(db:run('trial_enqueue', 1, i, json, 'ff', nil, 0, 3, nil)) end\n"
+                "local list = assert(db:claim { study = 1, owner = 'me', n = 3, capabilities = { 'mpi', 'amx' } }) assert(#list == 3)\n"
+                "assert(db:metrics(1, 1, { { name = 'loss', step = 1, value = 0.5 }, { name = 'acc', step = 1, value = 1 } }))\n"
+                "assert(db:finish { trial_id = 1, epoch = 1, state = 'COMPLETE', values = { 1, 2 }, message = 'm', event = json })\n"
+                "assert(db:fail { trial_id = 2, epoch = 1, cause = 'oom', message = 'm' } == 'WAITING' and db:release(3, 1) and db:lead(1, 'me') == 1)\n"
+                "assert(core.store.where('postgresql://me@host/db').kind == 'postgres' and tostring(db))" },
   { "files", "local path = os.tmpname() os.remove(path) path = path .. '.safetensors'\n"
              "local ok, m = pcall(function() assert(core.io.save(path, { a = core.tensor.ones { 2 } }, { metadata = { note = 'x' } }))\n"
              "assert(core.io.load(path).a:get(2) == 1) assert(#core.sys.list '/' > 0) end) os.remove(path) if not ok then error(m, 0) end" },

@@ -92,9 +92,9 @@ static void conv_case(const vg_conv_shape *s, vg_dtype t, bool biased) {
   same("forward", text, y, again, (size_t)ny * size);
 
   vg_ref_conv_backward_data(s, want, fdy, fw);
-  ok(vg_conv_backward_data(s, t, dx, dy, t, w));
+  ok(vg_conv_backward_data(s, t, dx, dy, t, w, false));
   compare("backward data", text, t, dx, want, nx, (double)(s->kh * s->kw * (s->co / s->groups)));
-  ok(vg_conv_backward_data(s, t, again, dy, t, w));
+  ok(vg_conv_backward_data(s, t, again, dy, t, w, false));
   same("backward data", text, dx, again, (size_t)nx * size);
 
   vg_ref_conv_backward_weights(s, want, fx, fdy);

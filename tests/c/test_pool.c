@@ -44,7 +44,7 @@ static void compare(const char *what, const vg_pool_shape *s, vg_dtype dtype, co
   }
 }
 
-#define CALL(wide, name) ((wide) ? vg__##name##_avx512 : vg__##name##_avx2)
+#define CALL(wide, name) VG_SIMD_OF(wide, name)
 
 static void check(const vg_pool_shape *s, bool max, vg_dtype dtype, bool wide) {
   int64_t in = s->n * s->h * s->w * s->c, out = s->n * s->ho * s->wo * s->c;

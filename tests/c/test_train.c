@@ -324,11 +324,193 @@ static void resumes_with_equal_bits(void **state) {
   vg_threads_set(before);
 }
 
+/* --- a step in two parts ---------------------------------------------------------------------------------------------------------- */
+
+/* Hidden units are normalised and scaled by `alpha`, of the architecture, which was added between two weights; `idle` is read by nothing. */
+static vg_graph *gated(void) {
+  vg_graph *g;
+  int h, mean, var, alpha, idle;
+  OK(vg_graph_new(&g, &VG_SHAPE(FEATURES)));
+  h = add_linear(g, "hidden", 0, FEATURES, HIDDEN);
+  OK(vg_graph_param(&alpha, g, "alpha", &VG_SHAPE(1, HIDDEN), VG_INIT_UNIFORM, 1, true));
+  OK(vg_graph_set_group(g, alpha, VG_ARCH));
+  OK(vg_graph_buffer(&mean, g, "mean", &VG_SHAPE(HIDDEN), 0));
+  OK(vg_graph_buffer(&var, g, "var", &VG_SHAPE(HIDDEN), 1));
+  OK(vg_graph_op(&h, g, "norm", vg_op_find("batch_norm"), (int[]){ h, mean, var }, 3, NULL));
+  OK(vg_graph_op(&h, g, "gate", vg_op_find("mul"), (int[]){ h, alpha }, 2, NULL));
+  OK(vg_graph_op(&h, g, "drop", vg_op_find("dropout"), &h, 1, (double[VG_MAX_ARGS]){ 0.3 }));
+  OK(vg_graph_set_output(g, add_linear(g, "head", h, HIDDEN, 2)));
+  OK(vg_graph_param(&idle, g, "idle", &VG_SHAPE(9), VG_INIT_UNIFORM, 1, true));
+  OK(vg_graph_materialise(g, 3));
+  assert_int_equal(vg_graph_set_group(g, idle, VG_ARCH), VG_EARG);
+  return g;
+}
+
+static const vg_node *find(const vg_graph *g, const char *name) {
+  for (int i = 0; i < g->n; i++)
+    if (strcmp(g->nodes[i].name, name) == 0) return &g->nodes[i];
+  fail_msg("no node '%s'", name);
+  return NULL;
+}
+
+static vg_trainer *trainer_of(vg_graph *g, vg_group group) {
+  vg_trainer *t;
+  vg_trainer_opts o = options(VG_SGD);
+  o.optim.group = group;
+  o.optim.weight_decay = 0.1;
+  OK(vg_trainer_new(&t, g, &o));
+  return t;
+}
+
+static void groups_are_slices(void **state) {
+  (void)state;
+  vg_graph *g = gated();
+  int64_t begin, end;
+  vg_graph_slice(&begin, &end, g, VG_ARCH);
+  assert_true(begin == g->n_weights && end == g->n_params && end - begin == HIDDEN);
+  assert_int_equal(find(g, "alpha")->offset, begin);
+  assert_int_equal(find(g, "head.weight")->offset, HIDDEN * FEATURES + HIDDEN);
+  for (int i = 0; i < g->n; i++)
+    if (g->nodes[i].kind == VG_NODE_PARAM) assert_ptr_equal(vg_f32(g->nodes[i].tensor), vg_f32(g->values) + g->nodes[i].offset);
+  vg_graph_free(g);
+}
+
+/* Gradients and update are a step, to the bit, in either group; in between nothing moves but the running statistics, and frozen not even those. */
+static void parts_make_a_step(void **state) {
+  (void)state;
+  vg_graph *whole = gated(), *parts = gated();
+  vg_trainer *a[2], *b[2];
+  double loss, same;
+  for (int k = 0; k < 2; k++) {
+    a[k] = trainer_of(whole, (vg_group)k);
+    b[k] = trainer_of(parts, (vg_group)k);
+  }
+  for (int step = 0; step < 6; step++) {
+    vg_tensor *x, *y, *before, *mean, *grads;
+    int k = step % 2;
+    batch(&x, &y, (uint64_t)step);
+    OK(vg_tensor_copy(&before, parts->values));
+    OK(vg_tensor_copy(&mean, find(parts, "mean")->tensor));
+    OK(vg_trainer_gradients(&loss, b[k], x, y, &(vg_gradient_opts){ .frozen = true }));
+    OK(vg_tensor_copy(&grads, parts->grads));
+    assert_memory_equal(vg_f32(mean), vg_f32(find(parts, "mean")->tensor), vg_tensor_bytes(mean));
+    OK(vg_trainer_gradients(&loss, b[k], x, y, &(vg_gradient_opts){ .of = VG_OF_BOTH, .frozen = true }));
+    int64_t begin, end;
+    vg_graph_slice(&begin, &end, parts, (vg_group)k);
+    assert_memory_equal(vg_f32(grads) + begin, vg_f32(parts->grads) + begin, (size_t)(end - begin) * sizeof(float));
+    OK(vg_trainer_gradients(&loss, b[k], x, y, &(vg_gradient_opts){ .of = step % 3 ? VG_OF_OWN : VG_OF_BOTH }));
+    assert_memory_equal(vg_f32(before), vg_f32(parts->values), vg_tensor_bytes(before));
+    for (int i = 0; i < 9; i++) assert_true(vg_f32(find(parts, "idle")->tensor->grad)[i] == 0);
+    OK(vg_trainer_update(b[k]));
+    OK(vg_trainer_step(&same, a[k], x, y, NULL));
+    assert_true(loss == same && a[k]->step == b[k]->step && a[k]->grad_norm == b[k]->grad_norm);
+    assert_memory_equal(vg_f32(whole->values), vg_f32(parts->values), vg_tensor_bytes(whole->values));
+    assert_memory_equal(vg_f32(find(whole, "mean")->tensor), vg_f32(find(parts, "mean")->tensor), vg_tensor_bytes(mean));
+    vg_tensor *all[] = { x, y, before, mean, grads };
+    for (int i = 0; i < 5; i++) vg_tensor_release(all[i]);
+  }
+  for (int k = 0; k < 2; k++) {
+    vg_trainer_free(a[k]);
+    vg_trainer_free(b[k]);
+  }
+  vg_graph_free(whole);
+  vg_graph_free(parts);
+}
+
+/* With no clipping it is where the step then goes; momentum and count stay. */
+static void virtual_step_is_the_next(void **state) {
+  (void)state;
+  for (int nesterov = 0; nesterov < 2; nesterov++) {
+    vg_graph *g = gated();
+    vg_trainer *t = trainer_of(g, VG_WEIGHTS);
+    vg_tensor *x, *y, *start, *there, *m;
+    double loss, gain;
+    t->opts.clip = 0;
+    t->optim->opts.nesterov = t->opts.optim.nesterov = nesterov;
+    steps(t, 3);
+    batch(&x, &y, 3);
+    OK(vg_trainer_gradients(&loss, t, x, y, &(vg_gradient_opts){ .frozen = true }));
+    OK(vg_tensor_copy(&start, g->values));
+    OK(vg_tensor_copy(&m, t->optim->m));
+    OK(vg_trainer_virtual_step(&gain, t, vg_trainer_rate(t)));
+    OK(vg_tensor_copy(&there, g->values));
+    assert_memory_equal(vg_f32(m), vg_f32(t->optim->m), vg_tensor_bytes(m));
+    assert_true(memcmp(vg_f32(start), vg_f32(there), vg_tensor_bytes(start)) != 0);
+    OK(vg_tensor_assign(g->values, start));
+    OK(vg_trainer_step(&loss, t, x, y, NULL));
+    assert_memory_equal(vg_f32(there), vg_f32(g->values), vg_tensor_bytes(there));
+    assert_true(fabs(gain - t->lr * (nesterov ? 1.9 : 1)) < 1e-12);
+    vg_tensor *all[] = { x, y, start, there, m };
+    for (int i = 0; i < 5; i++) vg_tensor_release(all[i]);
+    vg_trainer_free(t);
+    vg_graph_free(g);
+  }
+  vg_graph *g = gated();
+  vg_trainer_opts o = options(VG_ADAM);
+  vg_trainer *t;
+  double gain;
+  OK(vg_trainer_new(&t, g, &o));
+  assert_int_equal(vg_trainer_virtual_step(&gain, t, 0.1), VG_EARG);
+  vg_trainer_free(t);
+  vg_graph_free(g);
+}
+
+/* Momentum lies in the arena's order: a file that does not know of architecture parameters was written with another. */
+static void a_checkpoint_knows_the_order_of_the_arena(void **state) {
+  (void)state;
+  static const char PATH[] = "test_train_order.ckpt.safetensors";
+  for (int k = 0; k < 2; k++) {
+    vg_graph *first = gated(), *second = gated();
+    vg_trainer *a = trainer_of(first, (vg_group)k), *b = trainer_of(second, (vg_group)k);
+    vg_checkpoint_loaded loaded;
+    steps(a, 4);
+    OK(vg_checkpoint_save(PATH, a, NULL));
+    OK(vg_checkpoint_load(&loaded, b, PATH));
+    steps(a, 8);
+    steps(b, 8);
+    assert_memory_equal(vg_f32(first->values), vg_f32(second->values), vg_tensor_bytes(first->values));
+    first->n_weights = first->n_params;                     /* as if there were none */
+    OK(vg_checkpoint_save(PATH, a, NULL));
+    assert_int_equal(vg_checkpoint_load(&loaded, b, PATH), VG_EARG);
+    assert_non_null(strstr(vg_message(), "'arch'"));
+    unlink(PATH);
+    vg_trainer_free(a);
+    vg_trainer_free(b);
+    vg_graph_free(first);
+    vg_graph_free(second);
+  }
+}
+
+static void a_diverged_batch_changes_nothing(void **state) {
+  (void)state;
+  vg_graph *g = gated();
+  vg_trainer *t = trainer_of(g, VG_ARCH);
+  vg_tensor *x, *y, *before;
+  double loss;
+  batch(&x, &y, 0);
+  OK(vg_trainer_gradients(&loss, t, x, y, &(vg_gradient_opts){ .frozen = true }));
+  OK(vg_tensor_copy(&before, g->values));
+  vg_f32(g->grads)[g->n_weights] = INFINITY;
+  assert_int_equal(vg_trainer_update(t), VG_ENAN);
+  vg_f32(x)[0] = NAN;
+  assert_int_equal(vg_trainer_gradients(&loss, t, x, y, &(vg_gradient_opts){ .frozen = true }), VG_ENAN);
+  assert_memory_equal(vg_f32(before), vg_f32(g->values), vg_tensor_bytes(before));
+  for (int i = 0; i < HIDDEN; i++) assert_true(vg_f32(find(g, "mean")->tensor)[i] == 0);
+  assert_true(t->step == 0);
+  vg_tensor_release(x);
+  vg_tensor_release(y);
+  vg_tensor_release(before);
+  vg_trainer_free(t);
+  vg_graph_free(g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(schedules),      cmocka_unit_test(optimisers), cmocka_unit_test(norm_is_deterministic), cmocka_unit_test(learns),
     cmocka_unit_test(learns_in_bf16), cmocka_unit_test(refuses),
-    cmocka_unit_test(resumes_with_equal_bits),
+    cmocka_unit_test(resumes_with_equal_bits), cmocka_unit_test(groups_are_slices), cmocka_unit_test(parts_make_a_step),
+    cmocka_unit_test(virtual_step_is_the_next), cmocka_unit_test(a_checkpoint_knows_the_order_of_the_arena),
+    cmocka_unit_test(a_diverged_batch_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

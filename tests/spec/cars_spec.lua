@@ -510,23 +510,47 @@ end)
 
 -- Directions --------------------------------------------------------------------------------------------------------------------------
 
-describe("the spread of sizes", function()
+describe("on Fashion-MNIST", function()
   local long = os.getenv "VEGA_LONG" and require("vega.data").find "fashion-mnist" and it or pending
-  long("on Fashion-MNIST is wider with protection than without, in at least four of five seeds", function()
+  local OPERATIONS = { "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_3x3" }
+  local SGD = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 3e-4 }
+  local sp = darts.new { cells = 3, reductions = { 2 }, channels = 8, nodes = 2, ops = OPERATIONS }
+
+  local function run(protect, seed)
     local data = assert(vega.data "fashion-mnist").train
     local train, rest = data:split { n = 2000, seed = 1 }
-    local validation = rest:subset { n = 500, seed = 1 }
-    local ops = { "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_3x3" }
-    local sp, wider = darts.new { cells = 3, reductions = { 2 }, channels = 8, nodes = 2, ops = ops }, 0
+    local result = assert(cars.search { space = sp, data = train, validation = rest:subset { n = 500, seed = 1 }, epochs = 16, warmup = 4,
+      interval = 2, population = 16, protect = protect, seed = seed, batch = 32, optimiser = SGD, quiet = true })
+    return result, train, rest:subset { n = 2000, seed = 2 }
+  end
+
+  local function accuracy_alone(arch, train, epochs)
+    local model = sp:network(arch, train.shape, train.n_classes, 1)
+    local history = assert(vega.train.fit { model = model, data = train, epochs = epochs, batch = 32, optimiser = SGD, schedule = { name = "cosine" } })
+    local test = assert(vega.data "fashion-mnist").test:subset { n = 2000, seed = 1 }
+    return assert(vega.train.evaluate(model, test, { normalise = history.normalise })).accuracy
+  end
+
+  long("sizes spread wider with protection than without, in at least four of five seeds", function()
+    local wider = 0
     local function spread(protect, seed)
-      local result = assert(cars.search { space = sp, data = train, validation = validation, epochs = 16, warmup = 4, interval = 2, population = 16,
-        protect = protect, seed = seed, batch = 32, optimiser = { name = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 3e-4 }, quiet = true })
-      local last = result.generations[#result.generations]
-      return last.most - last.least
+      local generations = run(protect, seed).generations
+      return generations[#generations].most - generations[#generations].least
     end
     for seed = 1, 5 do
       if spread("size", seed) > spread("none", seed) then wider = wider + 1 end
     end
     assert.is_true(wider >= 4, wider)
+  end)
+
+  long("shared weights rank 20 codes better than chance", function()
+    local result, train, rest = run("size", 1)
+    local rng, archs, alone, shared_scores = vega.rng.new(1, "codes"), {}, {}, {}
+    for i = 1, 20 do archs[i] = sp:random(rng) end
+    local scores = assert(result.supernet:evaluate(archs, rest, { normalise = result.history.normalise }))
+    for i, score in ipairs(scores) do shared_scores[i] = score.accuracy end
+    for i, arch in ipairs(archs) do alone[i] = accuracy_alone(arch, train, 3) end
+    local tau = vega.stats.kendall(shared_scores, alone)
+    assert.is_true(tau > 0, tau)
   end)
 end)

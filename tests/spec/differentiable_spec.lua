@@ -5,6 +5,8 @@ local vega = require "vega"
 local darts = vega.space "darts".new { cells = 1, reductions = {}, channels = 4, nodes = 2, ops = { "none", "skip_connect", "sep_conv_3x3" } }
 local nb201 = vega.space "nb201".with { cells = 1, channels = 4 }
 
+local function argmax(space, weights) return readout.argmax { space = space, weights = weights } end
+
 local function nodes(first, second, more)
   local labels, list = { "none", "skip_connect", "sep_conv_3x3" }, {}
   for i, rows in ipairs { first, second } do
@@ -26,7 +28,7 @@ end
 
 describe("readout", function()
   it("keeps the two edges with the largest weight of an operation other than none", function()
-    local arch = readout.argmax(darts, nodes({ { 0.9, 0.06, 0.04 }, { 0.2, 0.3, 0.5 } }, { { 0.1, 0.5, 0.4 }, { 0.98, 0.01, 0.01 }, { 0.5, 0.2, 0.3 } }))
+    local arch = argmax(darts, nodes({ { 0.9, 0.06, 0.04 }, { 0.2, 0.3, 0.5 } }, { { 0.1, 0.5, 0.4 }, { 0.98, 0.01, 0.01 }, { 0.5, 0.2, 0.3 } }))
     assert.same({ 1, 2 }, arch["normal.node1.inputs"])
     assert.same({ "skip_connect", "sep_conv_3x3" }, { arch["normal.node1.op1"], arch["normal.node1.op2"] })
     assert.same({ 1, 3 }, arch["normal.node2.inputs"])                  -- none has taken nearly all of the second edge
@@ -35,14 +37,14 @@ describe("readout", function()
 
   it("takes the first of equals", function()
     local even = { 0.4, 0.3, 0.3 }
-    local arch = readout.argmax(darts, nodes({ even, even }, { even, even, even }))
+    local arch = argmax(darts, nodes({ even, even }, { even, even, even }))
     assert.same({ 1, 2 }, arch["normal.node2.inputs"])
     assert.same({ "skip_connect", "skip_connect" }, { arch["normal.node2.op1"], arch["normal.node2.op2"] })
   end)
 
   it("multiplies with the edges' own weights", function()
     local rows = { { 0.1, 0.5, 0.4 }, { 0.1, 0.6, 0.3 }, { 0.1, 0.2, 0.7 } }
-    local arch = readout.argmax(darts, nodes({ rows[1], rows[2] }, rows, { { 0.5, 0.5 }, { 0.5, 0.4, 0.1 } }))
+    local arch = argmax(darts, nodes({ rows[1], rows[2] }, rows, { { 0.5, 0.5 }, { 0.5, 0.4, 0.1 } }))
     assert.same({ 1, 2 }, arch["normal.node2.inputs"])                  -- 0.25, 0.24 and 0.07
   end)
 
@@ -52,14 +54,14 @@ describe("readout", function()
       weights[i] = { name = d.name, labels = { "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3" },
         rows = { i == 1 and { 0.5, 0.2, 0.1, 0.1, 0.1 } or { 0.1, 0.1, 0.1, 0.6, 0.1 } } }
     end
-    assert.equal("|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|", nb201.text(readout.argmax(nb201, weights)))
+    assert.equal("|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|", nb201.text(argmax(nb201, weights)))
   end)
 end)
 
 describe("signs of collapse", function()
   it("are what they are said to be, and warn", function()
     local weights = nodes({ { 0.5, 0.25, 0.25 }, { 0.0, 1.0, 0.0 } }, { { 1 / 3, 1 / 3, 1 / 3 }, { 0.2, 0.5, 0.3 }, { 0.6, 0.3, 0.1 } })
-    local arch = readout.argmax(darts, weights)
+    local arch = argmax(darts, weights)
     local s = differentiable.indicators(weights, arch)
     assert.is_true(math.abs(s.skip_mass - (0.25 + 1 + 1 / 3 + 0.5 + 0.3) / 5) < 1e-12)
     assert.equal(3 / 5, s.none_top)                                     -- rows 1, 3 (a tie) and 5
@@ -71,7 +73,10 @@ describe("signs of collapse", function()
       return sum
     end
     assert.is_true(math.abs(s.entropy - (h(0.5, 0.25, 0.25) + 0 + 1 + h(0.2, 0.5, 0.3) + h(0.6, 0.3, 0.1)) / 5) < 1e-12)
-    assert.same({ "4 skips in the normal cell", "100 % of the operations read out have no weights",
+    assert.same({ { normal = 0 }, { normal = 2 } }, { s.depth, s.width })
+    assert.same({ "collapsed: all 4 operations of the normal cell are skips",
+      "the normal cell has no way through more than 0 operations with weights",
+      "100 % of the operations read out have no weights",
       "none leads 60 % of the mixtures: second-best weights decide", "skips hold 0.48 of the weight" }, differentiable.warnings(s, 0.2))
     assert.same({}, differentiable.warnings({ skips = { normal = 1 }, free_share = 0.5, none_top = 0, skip_mass = 0.1, entropy = 0.9 }, 0.2))
     assert.matches("before half", differentiable.warnings({ skips = {}, free_share = 0, none_top = 0, skip_mass = 0, entropy = 0.1 }, 0.2)[1])

@@ -3,7 +3,7 @@ local core = require "vega.core"
 local helper = require "spec.helper"
 
 -- Another spec runs it.
-local ELSEWHERE = { multi_fidelity = "scheduler_examples", own_table = "study_tables", pretrained = "pretrained", quickstart = "quickstart",
+local ELSEWHERE = { cost_models = "cost_scripts", multi_fidelity = "scheduler_examples", own_table = "study_tables", pretrained = "pretrained", quickstart = "quickstart",
   spaces = "space_language", train_resnet = "train_resnet" }
 local FOLDERS = { schedulers = "scheduler_examples", strategies = "examples_strategies", zoo = "zoo" }
 
@@ -40,8 +40,35 @@ function HERE.darts()
     local out = run("darts.lua --images 128 --epochs 2 --retrain 1 --preset " .. preset)
     assert.matches("epoch 2: loss %d%.%d+, mixture", out)
     assert(require("vega.genotype").parse(out:match "(Genotype[^\n]*)\n"))
-    assert.matches("trained alone for 1 epochs: %d+%.%d %%, %d+ parameters\n$", out)
+    assert.matches("the cell trained alone for 1 epochs: %d+%.%d %%, %d+ parameters\n$", out)
   end
+  assert.matches("mean of 1 random cells: %d+%.%d %%\n$", run "darts.lua --images 64 --epochs 1 --retrain 1 --random 1")
+end
+
+function HERE.data_parallel()
+  local out = run "data_parallel.lua --images 1920 --epochs 1"
+  local loss = out:match "^undisturbed:\nepoch 1  loss (%d%.%d+)  test accuracy %d+%.%d %%\n"
+  assert.is_truthy(loss, out)
+  assert.matches("rank 1 dies before step 26:\ncomm.gang: rank 1 was ended by signal 9; its gang of 2 was ended\nepoch 1  loss " .. loss, out)
+end
+
+function HERE.densenas()
+  local line = ("densenas.lua --images 160 --epochs 2 --warmup 1 --retrain 1 --checkpoint %s"):format(helper.scratch "densenas.safetensors")
+  local out = run(line)
+  assert.matches("epoch  2: loss %d%.%d+, expected cost %d+%.?%d* kmacs, derived network %d+%.?%d*, mixture", out)
+  assert(require("vega.densenas").read(out:match "(%[%[8, [^\n]*)\n"))
+  assert.matches("derived trained alone: %d+%.%d %%, %d+ multiply%-adds, %d+ parameters\nrandom trained alone:", out)
+  assert.equal(out:match "derived trained[^\n]*", run(line):match "derived trained[^\n]*")       -- from the checkpoint: nothing is left to search
+end
+
+function HERE.device()
+  local listener <close> = assert(core.net.listen("127.0.0.1", 0))              -- a port that is free
+  local port = listener:port()
+  listener:close()
+  local out = run("device.lua --trials 8 --limit-ms 100.0 --port " .. port)
+  assert.matches("^listening on 127%.0%.0%.1:" .. port .. "\n", out)
+  assert.matches("1 threads, oneDNN", out)
+  assert.matches("\n8 networks measured, half of them with a spread", out)
 end
 
 function HERE.engine_tour()
@@ -51,6 +78,32 @@ function HERE.engine_tour()
   assert.equal(3, #losses)
   assert.is_true(losses[1] > losses[2] and losses[2] > losses[3])
   assert.is_true(accuracy > 70, out)
+end
+
+function HERE.fairnas()
+  local line = ("fairnas.lua --images 128 --passes 6 --trials 12 --population 6 --alone 3 --epochs 1 --report %s"):format(helper.scratch "fairnas.html")
+  local out = run(line)
+  assert.matches("report: ", out)
+  for _, name in ipairs { "shared weights", "macs", "params" } do
+    local tau = tonumber(out:match(name .. " +Kendall's tau with 3 networks trained alone: +(%S+)"))
+    assert.is_true(tau == nil or math.abs(tau) <= 1, out)
+  end
+  assert.equal(3, select(2, out:gsub("multiply%-adds: shared", "")))
+end
+
+function HERE.own_oneshot_method()
+  local out = run "own_oneshot_method.lua --images 128 --epochs 2 --channels 4"
+  assert.matches("epoch 2: mixture %d+%.%d %%, entropy %d%.%d+", out)
+  assert(require("vega.space")("nb201").parse(out:match "(|[^\n]*)\n"))
+end
+
+function HERE.pc_darts()
+  local out, n = run "pc_darts.lua --images 128 --epochs 2 --retrain 1", 0
+  for percent in out:gmatch "[%a_ ,]+ (%d+%.%d) %% alone, +%d+ parameters  Genotype" do
+    assert.is_true(tonumber(percent) >= 0)
+    n = n + 1
+  end
+  assert.equal(5, n)                                                           -- two read-outs of two supernets, and one at random
 end
 
 function HERE.proxies()

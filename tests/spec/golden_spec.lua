@@ -21,6 +21,7 @@ local function close(got, want, tolerance, what)
 end
 
 local NOT_DIFFERENTIABLE = { argmax = true }
+local OURS = { chain_cost = true }            -- no framework has it: held against the sum over all paths in test_every_op
 
 local function run(index, case)
   local tape <close> = vega.tape { train = case.train }
@@ -53,7 +54,7 @@ describe("PyTorch's value of", function()
 
   it("every differentiable operator is in the file", function()
     for _, entry in ipairs(op.list()) do
-      assert(seen[entry.name] or NOT_DIFFERENTIABLE[entry.name], entry.name .. " is missing: add it to tests/golden/make_golden.py and run that")
+      assert(seen[entry.name] or NOT_DIFFERENTIABLE[entry.name] or OURS[entry.name], entry.name .. " is missing: add it to tests/golden/make_golden.py and run that")
     end
   end)
 end)

@@ -155,7 +155,7 @@ describe("a store", function()
     helper.write(path, bytes:sub(1, at - 1) .. "9" .. bytes:sub(at + 1))
     local code, _, err = study(with(path))
     assert.equal(4, code)
-    assert.truthy(err:find("store: written by a newer version (schema 9, this program knows 1) (EFORMAT)", 1, true), err)
+    assert.truthy(err:find("(schema 9, this program knows 2); use that one, or export there and import here (EFORMAT)", 1, true), err)
   end)
 
   it("in a folder that cannot be written is refused with 4", function()

@@ -175,6 +175,42 @@ describe("a population", function()
     assert.is_false(scores[1].loss == scores[5].loss)
   end)
 
+  it("recalibrates each architecture as alone, sharing statistics as well, and leaves those of the supernet", function()
+    for _, memory in ipairs { 1e6, 1e-6 } do
+      each_space(function(net, archs, data, input, name)
+        local before, kept = {}, 0
+        for key, t in pairs(net.graph:buffers()) do before[key] = t:copy() end
+        local calibration = { data = data_set(input, 8), batches = 3, batch = 4 }
+        local scores = assert(net:evaluate(archs, data, { batch = 4, memory = memory, recalibrate = calibration }))
+        for key, t in pairs(net.graph:buffers()) do
+          assert.equal(0, (t - before[key]):abs():sum():item())
+          kept = kept + 1
+        end
+        assert.is_true(kept > 0)
+        for i, arch in ipairs(archs) do
+          assert(net:recalibrate(arch, calibration.data, { batches = 3, batch = 4 }))
+          assert.same(train.evaluate(net.graph, data, { batch = 4, slots = net:setting(arch) }), scores[i], name)
+        end
+      end)
+    end
+  end)
+
+  it("draws for dropout what a path alone draws", function()
+    local sp = space.define { name = "drop", input = { 4, 4, 2 }, build = function(net)
+      local function drop(x) return net:op("dropout", x, { p = 0.5 }) end
+      local y = net:choice("op1", { { "a", drop }, { "b", drop }, { "c", function(x) return x end } })(net:input())
+      return net:linear(net:global_avg_pool(net:batch_norm(y)), 10)
+    end }
+    local net, data, archs = supernet.new { space = sp }, data_set({ 4, 4, 2 }, 8), { { op1 = "a" }, { op1 = "b" }, { op1 = "c" } }
+    assert.equal(2, population(net, archs):counts().networks)              -- in evaluation dropout draws nothing
+    local scores = assert(net:evaluate(archs, data, { batch = 8, recalibrate = { data = data, batches = 1, batch = 8 } }))
+    for i, arch in ipairs(archs) do
+      assert(net:recalibrate(arch, data, { batches = 1, batch = 8 }))
+      assert.same(train.evaluate(net.graph, data, { batch = 8, slots = net:setting(arch) }), scores[i])
+    end
+    assert.is_false(scores[1].loss == scores[2].loss)
+  end)
+
   it("shows a NaN among the weights, and scores in bf16", function()
     local sp, input = vega.space "spos_mobile", { 16, 16, 3 }
     local net, data = used(sp, input), data_set({ 16, 16, 3 }, 5)
@@ -232,6 +268,8 @@ describe("a population", function()
     refused("a data set or a loader expected, got number", { good }, 5)
     refused("memory must be a number of MB above 0, got 0", { good }, data, { memory = 0 })
     refused("batch must be an integer >= 1, got 0.5", { good }, data, { batch = 0.5 })
+    refused("recalibrate: a data set or a loader expected, got nil", { good }, data, { recalibrate = { batches = 2 } })
+    refused("recalibrate: the supernet takes images of 8x8x3", { good }, data, { recalibrate = { data = data_set({ 8, 8, 1 }, 4) } })
     refused("unknown option 'memroy'; did you mean 'memory'", { good }, data, { memroy = 1 })
   end)
 

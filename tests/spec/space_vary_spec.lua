@@ -27,6 +27,22 @@ describe("mutation", function()
     end
   end)
 
+  it("asks the caller's own draw first, and completes what becomes active", function()
+    local s, rng = rich(), core_rng.new(1, "own")
+    local a = s:random(rng)
+    a = assert(s:check({ op = "skip", perm = a.perm, sub = a.sub, some = a.some, seq = a.seq, lr = a.lr, wide = a.wide, n = a.n, size = 8, one = "c",
+      w = "p", stage = 1, ["stage[1].w"] = 3, ["stage[1].act"] = "r" }))
+    local b, changed = s:mutate(a, rng, { at = "op", draw = function(d, _, value)
+      assert.same({ "op", "skip" }, { d.name, value })
+      return "conv"
+    end })
+    assert.equal("conv", b.op)
+    assert.is_number(b["op.conv.k"] or b["op.k"])
+    assert.same({ "op" }, changed)
+    b = s:mutate(a, rng, { at = "size", draw = function() return nil end })           -- nil: as without it
+    assert.not_equal(8, b.size)
+  end)
+
   it("changes one decision, to another value, and what depends on it", function()
     local s, rng, seen = rich(), core_rng.new(1, "point"), {}
     for _ = 1, 3000 do

@@ -150,6 +150,36 @@ describe("supernet", function()
     for c, v in ipairs(net.graph:buffers()["bn1.running_mean"]:totable()) do assert.near((first[c] + second[c]) / 2, v, 1e-6) end
   end)
 
+  it("keeps running statistics per option of a decision where a norm asks for it", function()
+    local function define(per, width)
+      return space.define { name = "per", input = { 8, 8, 3 }, build = function(net)
+        local channels = width and net:width("width", { 2, 4 }) or 4
+        local op = net:choice("op", {
+          { "plain", function(x) return net:conv(x, channels, { kernel = 3 }) end },
+          { "scaled", function(x) return net:op("scale", net:conv(x, channels), { factor = 9 }) end },
+        })
+        return net:linear(net:global_avg_pool(net:batch_norm(op(net:input()), { act = "relu", per = per, name = "shared" })), 10)
+      end }
+    end
+    local x = batch({ 8, 8, 3 }, 4)
+    for _, width in ipairs { false, true } do
+      local sp = define("op", width)
+      local net = supernet.new { space = sp }
+      local plain, scaled = { op = "plain", width = width and 2 or nil }, { op = "scaled", width = width and 4 or nil }
+      local before = net:run(x, scaled)
+      for _ = 1, 2 do net:run(x, plain, { train = true }) end
+      assert.is_true(equal(before, net:run(x, scaled)))                    -- its statistics have not moved
+      net:run(x, scaled, { train = true })
+      local buffers, n = net.graph:buffers(), 0
+      for _ in pairs(buffers) do n = n + 1 end
+      assert.equal(4, n)
+      assert.is_false(equal(buffers["shared.running_mean.plain"], buffers["shared.running_mean.scaled"]))
+      for _, arch in ipairs { plain, scaled } do assert.is_true(equal(net:run(x, arch), net:extract(arch):run(x))) end
+      assert.is_truthy(sp:network(plain, { 8, 8, 3 }, 10):buffers()["shared.running_mean"])
+    end
+    assert.error_matches(function() supernet.new { space = define "opp" } end, "batch_norm: per: unknown decision 'opp'; did you mean 'op'")
+  end)
+
   it("refuses what is not of the space, and unsettled what needs one network", function()
     local net = supernet.new { space = toy(), classes = 10 }
     assert.error_matches(function() net:setting { op1 = "conv" } end, "'op2' is missing")

@@ -22,10 +22,10 @@ function cells.layers(search)
     return net:batch_norm(net:concat { net:conv(y, half, { stride = 2 }), net:conv(shifted, channels - half, { stride = 2 }) }, norm)
   end
 
-  -- Depthwise and 1x1, without anything between them.
-  local function separated(net, x, kernel, stride, dil)
-    local y = net:depthwise(net:relu(x), { kernel = kernel, stride = stride, dil = dil })
-    return net:batch_norm(net:conv(y, net:channels(x)), norm)
+  -- Depthwise and 1x1, without anything between them; x is behind a ReLU. `act` of the norm saves a map of its own for the ReLU that follows.
+  local function separated(net, x, kernel, stride, dil, act)
+    local y = net:depthwise(x, { kernel = kernel, stride = stride, dil = dil })
+    return net:batch_norm(net:conv(y, net:channels(x)), { affine = norm.affine, act = act })
   end
   local function pooled(net, y) return search and net:batch_norm(y, norm) or y end
 
@@ -34,8 +34,10 @@ function cells.layers(search)
   function layer.avg_pool_3x3(net, x, stride) return pooled(net, net:avg_pool(x, { kernel = 3, stride = stride, pad = 1 })) end
   function layer.skip_connect(net, x, stride) return stride == 1 and x or layer.factorized_reduce(net, x, net:channels(x)) end
   for _, k in ipairs { 3, 5, 7 } do
-    layer[("sep_conv_%dx%d"):format(k, k)] = function(net, x, stride) return separated(net, separated(net, x, k, stride), k, 1) end
-    layer[("dil_conv_%dx%d"):format(k, k)] = function(net, x, stride) return separated(net, x, k, stride, 2) end
+    layer[("sep_conv_%dx%d"):format(k, k)] = function(net, x, stride)
+      return separated(net, separated(net, net:relu(x), k, stride, 1, "relu"), k, 1)
+    end
+    layer[("dil_conv_%dx%d"):format(k, k)] = function(net, x, stride) return separated(net, net:relu(x), k, stride, 2) end
   end
   function layer.conv_7x1_1x7(net, x, stride)
     local channels, y = net:channels(x), net:relu(x)
@@ -52,11 +54,31 @@ end
 
 -- The network -------------------------------------------------------------------------------------------------------------------------
 
+local POOL, LEFT = 5, 2                     -- the auxiliary head's pool, and the side of the image that it must leave
+
+-- The auxiliary head on node x: nil and a message where the image's size does not fit.
+local function auxiliary_head(net, x, imagenet)
+  local shape, stride = net:shape(x), imagenet and 2 or 3
+  local least = POOL + (LEFT - 1) * stride
+  for axis = 2, 3 do
+    if shape[axis] < least or shape[axis] >= least + stride then
+      return nil, ("the auxiliary head reads images of %d to %d pixels a side, where it stands they are %dx%d"):format(least, least + stride - 1,
+        shape[2], shape[3])
+    end
+  end
+  local y = net:conv_bn(net:avg_pool(net:relu(x), { kernel = POOL, stride = stride }), 128, { act = "relu" })
+  y = net:conv(y, 768, { kernel = LEFT })
+  y = imagenet and net:relu(y) or net:batch_norm(y, { act = "relu" })
+  return net:linear(net:flatten(y), net.classes)
+end
+
 --- A network of cells: a stem, `n` cells of which those in `reduces` (set of numbers) double the channels and halve the resolution, the head.
 -- make(kind, s0, s1, stride) builds a cell of kind "normal" or "reduce" from its two states, already of its channels, and returns its outputs, which
--- are concatenated. @param o n, reduces, channels, stem = 3 times the channels; imagenet: two stems of stride 2 in place of one
+-- are concatenated. @param o n, reduces, channels, stem = 3 times the channels; imagenet: two stems of stride 2 in place of one; auxiliary: a second
+-- head on the cell at two thirds. It comes last, so that the first values of the network's parameters are those without it.
+-- @return the output's node, that of the auxiliary one; or nil and a message where the image's size is none for the auxiliary head
 function cells.network(net, layer, o, make)
-  local s0, s1
+  local s0, s1, tap
   if o.imagenet then
     s0 = net:conv_bn(net:input(), o.channels // 2, { kernel = 3, stride = 2, act = "relu" })
     s0 = net:conv_bn(s0, o.channels, { kernel = 3, stride = 2 })
@@ -72,8 +94,13 @@ function cells.network(net, layer, o, make)
     local in0, in1 = preprocess(net, s0, channels), layer.relu_conv_bn(net, s1, channels)
     s0, s1 = s1, net:concat(make(o.reduces[i] and "reduce" or "normal", in0, in1, o.reduces[i] and 2 or 1))
     after_reduction = o.reduces[i]
+    if i == 2 * o.n // 3 + 1 then tap = s1 end
   end
-  return net:linear(net:global_avg_pool(s1), net.classes)
+  local output = net:linear(net:global_avg_pool(s1), net.classes)
+  if not o.auxiliary then return output end
+  local auxiliary, message = auxiliary_head(net, tap, o.imagenet)
+  if not auxiliary then return nil, message end
+  return output, auxiliary
 end
 
 --- The cells that reduce where nothing else is said: those at one and two thirds.

@@ -76,14 +76,16 @@ function Net:depthwise(x, opts)
   return self:conv(x, c, { kernel = o.kernel or 3, stride = o.stride, pad = o.pad, dil = o.dil, groups = c, name = o.name })
 end
 
-local NORM = { affine = 1, act = 1, eps = 1, momentum = 1, name = 1 }
---- Batch norm over the last axis, with an activation fused in ("relu", "relu6", "hswish", ...).
+--- A running statistic of a norm.
+function Net:statistic(name, stat, shape, first) return self.graph:buffer(("%s.%s"):format(name, stat), shape, first) end
+
+local NORM = { affine = 1, act = 1, eps = 1, momentum = 1, name = 1, per = 1 }
+--- Batch norm over the last axis, with an activation fused in ("relu", "relu6", "hswish", ...). per = "decision": a supernet keeps a set of running
+-- statistics for each option of that decision, where options that share the norm give it inputs of different distributions.
 function Net:batch_norm(x, opts)
   local o = check(opts, NORM, "batch_norm")
   local graph, name, shape = self.graph, label(self, "bn", o), { self:channels(x) }
-  local mean = graph:buffer(name .. ".running_mean", shape, 0)
-  local var = graph:buffer(name .. ".running_var", shape, 1)
-  local inputs = { x, mean, var }
+  local inputs = { x, self:statistic(name, "running_mean", shape, 0, o.per), self:statistic(name, "running_var", shape, 1, o.per) }
   if o.affine ~= false then
     inputs[4] = graph:param(name .. ".weight", shape, "ones")
     inputs[5] = graph:param(name .. ".bias", shape, "zeros")
@@ -91,12 +93,13 @@ function Net:batch_norm(x, opts)
   return graph:op("batch_norm", inputs, next(o) and { eps = o.eps, momentum = o.momentum, act = o.act }, name)
 end
 
-local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, eps = 1, momentum = 1, name = 1 }
+local CONV_BN = { kernel = 1, stride = 1, pad = 1, dil = 1, groups = 1, act = 1, affine = 1, eps = 1, momentum = 1, name = 1, per = 1 }
 --- Convolution, batch norm and activation.
 function Net:conv_bn(x, channels, opts)
   local o = check(opts, CONV_BN, "conv_bn")
   local y = self:conv(x, channels, { kernel = o.kernel, stride = o.stride, pad = o.pad, dil = o.dil, groups = o.groups, name = o.name })
-  return self:batch_norm(y, { act = o.act, affine = o.affine, eps = o.eps, momentum = o.momentum, name = o.name and o.name .. ".bn" })
+  return self:batch_norm(y, { act = o.act, affine = o.affine, eps = o.eps, momentum = o.momentum, per = o.per,
+    name = o.name and o.name .. ".bn" })
 end
 
 local LINEAR = { bias = 1, name = 1 }
@@ -159,14 +162,16 @@ function nn.builder(input)
   return setmetatable({ graph = core.graph.new(input), count = {} }, Net)
 end
 
---- The network that `build` describes, without weights: to be counted, or given weights with graph:materialise(seed). @return graph
+--- The network that `build` describes, without weights: to be counted, or given weights with graph:materialise(seed). `build` returns the
+-- output node, and behind it, where training takes a second one, { auxiliary = node, weight = 0.4 } (see graph:output). @return graph
 function nn.describe(input, build, opts)
   local o = check(opts, { classes = 1 }, "describe")
   local net = nn.builder(input)
   net.classes = o.classes
-  local out = build(net)
+  local out, second = build(net)
   if math.type(out) ~= "integer" then error("network: build must return the output node, got " .. type(out), 2) end
-  return net.graph:output(out)
+  if second ~= nil and type(second) ~= "table" then error("network: build's second value is { auxiliary = node }, got " .. type(second), 2) end
+  return net.graph:output(out, second)
 end
 
 --- Builds, sets the output, and draws first weights. `build` finds opts.classes as net.classes. @return graph

@@ -18,7 +18,7 @@ end
 -- Adds codes c [N, D] to the list of kernels: K_ij = D - a_i - a_j + 2 G_ij, G = c c^T, a_i = G_ii. Counts below 2^24 are exact in f32.
 local function add_kernel(kernel, c)
   local n, d = table.unpack(c:shape())
-  local g = op.matmul(c, op.transpose(c, { axis_a = 1, axis_b = 2 })):totable()
+  local g = op.linear(c, c):totable()             -- c c^T
   for i = 1, n do
     for j = 1, n do
       local at = (i - 1) * n + j

@@ -79,14 +79,17 @@ local function chosen(space, list, rng, options)
 end
 
 local function mutate_decisions(space, arch, rng, operator, options)
-  local list, step = eligible(space, arch, operator), STEPS[operator]
+  local list, step, own = eligible(space, arch, operator), STEPS[operator], options.draw
   if #list == 0 then return nil end
   local changed
   local function draw()
     local new = copy_decisions(space, arch)
     changed = {}
     for i, d in ipairs(chosen(space, list, rng, options)) do
-      new[d.name] = step(d.domain, rng, arch[d.name], options)
+      local value
+      if own then value = own(d, rng, arch[d.name]) end
+      if value == nil then value = step(d.domain, rng, arch[d.name], options) end
+      new[d.name] = value
       changed[i] = d.name
     end
     return complete(space, new, rng)
@@ -143,13 +146,14 @@ local function mutate_repeats(space, arch, rng, operator)
   return result, differences(space, arch, result)
 end
 
-local OPTIONS = { operator = true, rate = true, force = true, at = true, weights = true, sd = true, eta = true, p = true }
+local OPTIONS = { operator = true, rate = true, force = true, at = true, weights = true, sd = true, eta = true, p = true, draw = true }
 
 --- A mutated copy and the list of changed names. One active decision changes ("point"), or with { rate = p } each with probability p and at
 -- least one (unless force = false); decisions that then become active are drawn, those that no longer are, dropped.
 -- @param options at = a name; weights = { [name] = w } for the pick; operator = "resample", "gaussian" (sd 0.1), "polynomial" (eta 20),
 -- "geometric" (p 0.5), "exchange" (subsets), "swap", "insert", "invert" (permutations), "add", "remove", "duplicate" (repeated parts);
--- without operator each domain moves in its own way. Where an operator finds nothing to change, the copy is equal and the list empty.
+-- draw = f(decision, rng, value) -> the new value, or nil for the operator's; without operator each domain moves in its own way.
+-- Where an operator finds nothing to change, the copy is equal and the list empty.
 function methods:mutate(arch, rng, options)
   options = options or {}
   for key in pairs(options) do if not OPTIONS[key] then util.check_options("space:mutate", options, OPTIONS, 2) end end

@@ -1,8 +1,7 @@
 --- The journal of a study in its store: every ask, report, tell and observation is one event in one transaction with the rows it changes. Replaying
 -- the events rebuilds the driver, whose state is a pure function of them.
 local core_json = require("vega.core").json
-local core_store = require("vega.core").store
-local core_sys = require("vega.core").sys
+local store = require "vega.store"
 local util = require "vega.util"
 
 local TAG = { nonfinite = "tag" }
@@ -18,27 +17,45 @@ local function refuse(name, message, code)
   error(util.failure((code == "EIO" or code == "ENOMEM") and 5 or 4, "study '%s': %s (%s)", name, message, tostring(code)), 0)
 end
 
---- Runs one of the store's statements. Raises on failure.
+--- Runs one of the store's statements; returns its rows. Raises on failure.
 function Journal:run(...)
   local rows, message, code = self.db:run(...)
   if not rows then refuse(self.name, message, code) end
-  return rows, message
+  return rows
 end
 
--- All or nothing; an error inside rolls back and goes on upwards.
+local TRIES = 5
+
+-- Who leads a study with workers writes only while it does: until the commit nobody takes over.
+local function check_lead(self)
+  if not self.epoch then return end
+  local leads, message, code = self.db:leads(self.study_id, self.epoch)
+  if leads == nil then refuse(self.name, message, code) end
+  if not leads then error(util.failure(75, "study '%s': another process leads it now", self.name), 0) end
+end
+
+-- All or nothing; an error inside rolls back and goes on upwards. What the loss of a server undid is done again: fn must bear that.
 local function transaction(self, fn)
-  local begun, why, reason = self.db:begin()
-  if not begun then refuse(self.name, why, reason) end
-  local ok, message, code = xpcall(fn, function(e) return e end)
-  if ok then ok, message, code = self.db:commit() end
-  if ok then return end
-  self.db:rollback()
-  if code then refuse(self.name, message, code) end
-  error(message, 0)
+  for try = 1, TRIES do
+    local begun, why, reason = self.db:begin()
+    if not begun then refuse(self.name, why, reason) end
+    local ok, message, code = xpcall(function()
+      check_lead(self)
+      fn()
+    end, function(e) return e end)
+    if ok then ok, message, code = self.db:commit() end
+    if ok then return end
+    local again = self.db:undone() and try < TRIES
+    self.db:rollback()
+    if not again then
+      if code then refuse(self.name, message, code) end
+      error(message, 0)
+    end
+  end
 end
 
 local function add_event(self, trial_id, kind, payload)
-  self:run("event_add", self.study_id, trial_id, os.time() + 0.0, kind, encode(payload))
+  self:run("event_add", self.study_id, trial_id, kind, encode(payload))
 end
 
 -- What must not change between two runs of a study. The budget may: it only says when to stop.
@@ -56,7 +73,7 @@ local function compare(self, row, driver)
   for _, what in ipairs { "space", "objectives", "strategy", "strategy options", "seed" } do
     if mine[what] ~= stored[what] then
       error(util.failure(4, "study '%s' in %s was begun with another %s\n  stored: %s\n  now:    %s\nuse another store or name, or put it back",
-        self.name, self.path, what, stored[what], mine[what]), 0)
+        self.name, self.shown, what, stored[what], mine[what]), 0)
     end
   end
 end
@@ -65,22 +82,17 @@ local function create(self, driver, budget)
   local mine = identity(driver)
   transaction(self, function()
     local hash = ("%016x"):format(util.fnv(mine.space))
-    local _, id = self:run("study_create", self.name, os.time() + 0.0, mine.objectives, mine.space, hash, mine.strategy, mine["strategy options"],
-      driver.seed, 0, encode(budget), "{}")
-    self.study_id = id
+    self.study_id = self:run("study_create", self.name, mine.objectives, mine.space, hash, mine.strategy, mine["strategy options"], driver.seed, 0,
+      encode(budget), "{}")[1].study_id
   end)
 end
 
---- Opens the store at `path` (":memory:" for none) and finds or creates the study. Raises when what was begun differs.
-function Journal.open(path, name, driver, budget)
-  local folder = path ~= ":memory:" and path:match "^(.*)/[^/]*$"
-  if folder and folder ~= "" then
-    local made, why = core_sys.make_dirs(folder)
-    if not made then error(util.failure(4, "study '%s': %s", name, why), 0) end
-  end
-  local db, message, code = core_store.open(path)
-  if not db then error(util.failure(4, "study '%s' in %s: %s (%s)", name, path, message, code), 0) end
-  local self = setmetatable({ db = db, path = path, name = name, trial_ids = {} }, Journal)
+--- Opens the store at `url` (src/store/url.h) and finds or creates the study. Raises when what was begun differs.
+function Journal.open(url, name, driver, budget)
+  local shown = store.where(url).shown
+  local db, message, code = store.open(url)
+  if not db then error(util.failure(4, "study '%s' in %s: %s (%s)", name, shown, message, code), 0) end
+  local self = setmetatable({ db = db, shown = shown, name = name, trial_ids = {} }, Journal)
   local row = self:run("study_find", name)[1]
   if row then
     self.study_id = row.study_id
@@ -101,7 +113,7 @@ end
 local function create_trial(self, s)
   local text = encode(s.config)
   self:run("arch_add", self.study_id, s.hash, text, nil, nil)
-  local _, trial_id = self:run("trial_create", self.study_id, s.id, text, s.hash, os.time() + 0.0)
+  local trial_id = self:run("trial_create", self.study_id, s.id, text, s.hash)[1].trial_id
   if s.parent then self:run("trial_parent", trial_id, self.trial_ids[s.parent]) end
   self.trial_ids[s.id] = trial_id
   return trial_id
@@ -113,9 +125,9 @@ function Journal:ask(s, next_number)
   local fidelity = s.fidelity
   transaction(self, function()
     local trial_id = new and create_trial(self, s) or self.trial_ids[s.id]
-    if not new then self:run("trial_retry", trial_id, os.time() + 0.0) end
+    if not new then self:run("trial_retry", trial_id) end
     if fidelity then self:run("trial_move", trial_id, "RUNNING", fidelity.to + 0.0) end
-    self:run("attempt_start", trial_id, os.time() + 0.0)
+    self:run("attempt_start", trial_id)
     self:run("study_next", next_number, self.study_id)
     add_event(self, trial_id, "ask", { id = s.id, hash = s.hash, seed = s.seed, to = fidelity and fidelity.to })
   end)
@@ -123,18 +135,18 @@ end
 
 --- A trial that was in flight when the study ended begins again: the old attempt is lost, the event stays.
 function Journal:retry(s)
-  local trial_id, now = self.trial_ids[s.id], os.time() + 0.0
+  local trial_id = self.trial_ids[s.id]
   transaction(self, function()
-    self:run("attempt_end", trial_id, "LOST", nil, now)
-    self:run("trial_retry", trial_id, now)
-    self:run("attempt_start", trial_id, now)
+    self:run("attempt_end", trial_id, "LOST", nil)
+    self:run("trial_retry", trial_id)
+    self:run("attempt_start", trial_id)
   end)
 end
 
 local function add_metrics(self, trial_id, points)
   for _, point in ipairs(points) do
     local kind, value = kind_of(point.value)
-    self:run("metric_add", trial_id, point.name, point.step, kind, value, os.time() + 0.0)
+    self:run("metric_add", trial_id, point.name, point.step, kind, value)
   end
 end
 
@@ -163,7 +175,7 @@ end
 
 --- A trial has been told. trial: the driver's record; points: what was reported and is not stored yet; retired: ids the scheduler has given up.
 function Journal:tell(s, trial, outcome, points, seconds, retired, objectives)
-  local trial_id, now, state = self.trial_ids[s.id], os.time() + 0.0, state_of(trial)
+  local trial_id, state = self.trial_ids[s.id], state_of(trial)
   transaction(self, function()
     add_metrics(self, trial_id, points)
     add_values(self, trial_id, objectives, outcome.values)
@@ -172,9 +184,9 @@ function Journal:tell(s, trial, outcome, points, seconds, retired, objectives)
     end
     self:run("trial_move", trial_id, "RUNNING", trial.fidelity and trial.fidelity + 0.0)
     if state == "PAUSED" then self:run("trial_move", trial_id, state, trial.fidelity + 0.0)
-    else self:run("trial_finish", trial_id, state, outcome.reason, now) end
-    self:run("attempt_end", trial_id, state == "PAUSED" and "RELEASED" or state, outcome.message, now)
-    for _, id in ipairs(retired) do self:run("trial_finish", self.trial_ids[id], "PRUNED", nil, now) end
+    else self:run("trial_finish", trial_id, state, outcome.reason) end
+    self:run("attempt_end", trial_id, state == "PAUSED" and "RELEASED" or state, outcome.message)
+    for _, id in ipairs(retired) do self:run("trial_finish", self.trial_ids[id], "PRUNED", nil) end
     add_event(self, trial_id, "tell", { id = s.id, outcome = outcome, seconds = seconds })
   end)
 end
@@ -184,7 +196,7 @@ function Journal:observe(trial, outcome, objectives, next_number)
   transaction(self, function()
     local trial_id = create_trial(self, { id = trial.id, config = trial.arch, hash = trial.hash })
     add_values(self, trial_id, objectives, outcome.values)
-    self:run("trial_finish", trial_id, state_of(trial), outcome.reason, os.time() + 0.0)
+    self:run("trial_finish", trial_id, state_of(trial), outcome.reason)
     self:run("study_next", next_number, self.study_id)
     add_event(self, trial_id, "observe", { config = trial.arch, outcome = outcome })
   end)
@@ -198,6 +210,7 @@ local function replay_event(self, driver, kind, payload)
       error(util.failure(4, "study '%s': the replayed strategy asks for something else in trial %d; its code has changed since the study began",
         self.name, payload.id), 0)
     end
+  elseif kind == "finish" then return                                -- a worker's: the leader's "tell" says when the strategy learnt of it
   elseif kind == "report" then driver:report(payload.id, payload.step, payload.values)
   elseif kind == "tell" then
     local _, trial = assert(driver:tell(payload.id, payload.outcome))
@@ -248,6 +261,9 @@ function Journal:trials()
   add_outcomes(self, by_id)
   return list
 end
+
+--- From now on every event is written under the strategy's lease of this epoch (store:lead); without it the writing raises, with exit code 75.
+function Journal:lead(epoch) self.epoch = epoch end
 
 function Journal:close() self.db:close() end
 

@@ -9,6 +9,7 @@ local core = require "vega.core"
 local elastic = require "vega.supernet.elastic"
 local nn = require "vega.nn"
 local recorder = require "vega.space.recorder"
+local util = require "vega.util"
 
 local Builder = setmetatable({}, { __index = nn.Net })
 Builder.__index = Builder
@@ -90,6 +91,7 @@ function Builder:subset(name, candidates, k)
       error(("net:subset '%s': a supernet wants { label, node } pairs"):format(name), 2)
     end
   end
+  self.places[name].several = true
   for j = 1, k do chosen[j] = join(self, ("%s[%d]"):format(name, j), nodes, function(arch) return place[arch[name][j]] end) end
   return chosen
 end
@@ -178,15 +180,27 @@ function Builder:conv(x, channels, opts)
   return elastic_conv(self, x, channels, nn.check_conv(o))
 end
 
+--- A statistic, or its first elements where the channels depend on the architecture; with `per` one for each option of that decision.
+function Builder:statistic(name, stat, shape, first, per, size)
+  local function one(suffix)
+    local buffer = self.graph:buffer(("%s.%s%s"):format(name, stat, suffix), shape, first)
+    return size and self.graph:prefix(("%s.%s%s.cut"):format(name, stat, suffix), buffer, size_slot(self, size)) or buffer
+  end
+  if not per then return one "" end
+  local known, nodes = self.places[per], {}
+  if not known then error(util.unknown("batch_norm: per", "decision", per, util.sorted_keys(self.places)), 3) end
+  if known.several then error(("batch_norm: per: '%s' chooses several at a time; a decision with one value expected"):format(per), 3) end
+  for i, label in ipairs(known.labels) do nodes[i] = one("." .. tostring(label)) end
+  return join_by(self, per, known.labels, nodes)
+end
+
 function Builder:batch_norm(x, opts)
   local size = self.sizes[x]
   if not size then return nn.Net.batch_norm(self, x, opts) end
   local o, graph = opts or {}, self.graph
-  local name, shape, slot = self:label("bn", o), { size.max }, size_slot(self, size)
+  local name, shape = self:label("bn", o), { size.max }
   local inputs = { x }
-  for i, stat in ipairs { "running_mean", "running_var" } do
-    inputs[i + 1] = graph:prefix(("%s.%s.cut"):format(name, stat), graph:buffer(("%s.%s"):format(name, stat), shape, i - 1), slot)
-  end
+  for i, stat in ipairs { "running_mean", "running_var" } do inputs[i + 1] = self:statistic(name, stat, shape, i - 1, o.per, size) end
   if o.affine ~= false then
     inputs[4] = cut(self, graph:param(name .. ".weight", shape, "ones"), name .. ".weight", 1, size)
     inputs[5] = cut(self, graph:param(name .. ".bias", shape, "zeros"), name .. ".bias", 1, size)

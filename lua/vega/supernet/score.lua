@@ -51,18 +51,48 @@ local function score_all(population, loader)
   return population:scores()
 end
 
+-- Statistics of each path over the first batches of r.data.
+local function calibrate(population, r, normalise)
+  local loader = train.loader(r.data, { batch = r.batch or 128, normalise = normalise })
+  local function run()
+    for k = 1, r.batches or 20 do
+      local images, labels, code = loader:next()
+      if code then return nil, labels, code end
+      if not images then return k > 1 or nil, "recalibrate: the data set is empty", "EARG" end
+      local x <close> = images
+      local ok, message, why = population:calibrate(x, k)
+      if not ok then return nil, message, why end
+    end
+    return true
+  end
+  local ok, message, code = run()
+  if loader ~= r.data then loader:close() end
+  return ok, message, code
+end
+
+-- Scores one group. @return list | nil, message, code
+local function score_group(graph, settings, data, o)
+  local population <close> = core.population.new(graph, settings,
+    { memory = o.memory and o.memory * 2 ^ 20, fold = o.fold, recalibrates = o.recalibrate ~= nil })
+  if o.recalibrate then
+    local ok, message, code = calibrate(population, o.recalibrate, o.normalise)
+    if not ok then return nil, message, code end
+  end
+  local loader = train.loader(data, { batch = o.batch or score.batch_for(graph), normalise = o.normalise })
+  local scores, message, code = score_all(population, loader)
+  if loader ~= data then loader:close() end
+  return scores, message, code
+end
+
 --- @param graph a supernet's  @param settings list of its slots' numbers, one an architecture
--- @param o batch, normalise as in vega.train.evaluate, memory in MB, fold
+-- @param o batch, normalise as in vega.train.evaluate, memory in MB, fold, recalibrate = { data, batches, batch }
 -- @return list of { accuracy, loss, correct, n } | nil, message, code
 function score.run(graph, settings, data, o)
   local result = {}
   for _, group in ipairs(groups(settings)) do
     local own = {}
     for i, place in ipairs(group) do own[i] = settings[place] end
-    local population <close> = core.population.new(graph, own, { memory = o.memory and o.memory * 2 ^ 20, fold = o.fold })
-    local loader = train.loader(data, { batch = o.batch or score.batch_for(graph), normalise = o.normalise })
-    local scores, message, code = score_all(population, loader)
-    if loader ~= data then loader:close() end
+    local scores, message, code = score_group(graph, own, data, o)
     if not scores then return nil, message, code end
     for i, place in ipairs(group) do result[place] = scores[i] end
   end

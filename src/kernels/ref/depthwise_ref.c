@@ -29,12 +29,13 @@ void vg_ref_depthwise_forward(const vg_dw_shape *s, vg_dtype dtype, void *dst, c
         }
 }
 
-void vg_ref_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight) {
+void vg_ref_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *dsrc, const void *dst_grad, const void *weight, bool add) {
   for (int64_t n = 0; n < s->n; n++)
     for (int64_t iy = 0; iy < s->h; iy++)
       for (int64_t ix = 0; ix < s->w; ix++)
         for (int64_t c = 0; c < s->c; c++) {
-          double sum = 0;
+          int64_t at = ((n * s->h + iy) * s->w + ix) * s->c + c;
+          double sum = add ? get(dtype, dsrc, at) : 0;
           for (int i = 0; i < s->kh; i++)
             for (int j = 0; j < s->kw; j++) {
               int64_t y = iy + s->pad - i * s->dil, x = ix + s->pad - j * s->dil;
@@ -45,7 +46,7 @@ void vg_ref_depthwise_backward_data(const vg_dw_shape *s, vg_dtype dtype, void *
               sum += (double)get(dtype, dst_grad, ((n * s->ho + y) * s->wo + x) * s->c + c) *
                      get(dtype, weight, (c * s->kh + i) * s->kw + j);
             }
-          put(dtype, dsrc, ((n * s->h + iy) * s->w + ix) * s->c + c, sum);
+          put(dtype, dsrc, at, sum);
         }
 }
 

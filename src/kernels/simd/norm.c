@@ -63,7 +63,8 @@ VG_INLINE void sums(float *restrict sum_g, float *restrict sum_gx, const void *r
     }
 }
 
-VG_INLINE void input(void *dx, const void *dy, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width, const int bf16, const int act) {
+VG_INLINE void input(void *dx, const void *dy, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width, const int bf16, const int act,
+                     const int add) {
   const float *restrict mean = p->mean, *restrict scale = p->scale, *restrict shift = p->shift, *restrict a = p->a, *restrict b = p->b;
   for (int64_t r = 0; r < rows; r++) {
     int64_t i = r * width;
@@ -71,7 +72,8 @@ VG_INLINE void input(void *dx, const void *dy, const void *x, const vg_norm_rows
     for (int64_t j = 0; j < width; j++) {
       float d = vg__get(x, i + j, bf16) - mean[j];
       float g = masked(vg__get(dy, i + j, bf16), d, scale[j], shift[j], act);
-      vg__put(dx, i + j, scale[j] * g - a[j] - b[j] * d, bf16);
+      float v = scale[j] * g - a[j] - b[j] * d;
+      vg__put(dx, i + j, add ? v + vg__get(dx, i + j, bf16) : v, bf16);
     }
   }
 }
@@ -95,9 +97,15 @@ void VG_SIMD(norm_sums)(float *sum_g, float *sum_gx, const void *dy, const void 
 }
 
 void VG_SIMD(norm_input)(void *dx, const void *dy, const void *x, const vg_norm_rows *p, int64_t rows, int64_t width, bool bf16, vg_act act) {
-#define RUN(k) (bf16 ? input(dx, dy, x, p, rows, width, 1, k) : input(dx, dy, x, p, rows, width, 0, k))
+#define RUN_ADD(k, add) (bf16 ? input(dx, dy, x, p, rows, width, 1, k, add) : input(dx, dy, x, p, rows, width, 0, k, add))
+#define RUN(k) RUN_ADD(k, 0)
+  if (p->add) {
+    RUN_ADD(VG_ACT_NONE, 1);
+    return;
+  }
   VG_EACH_ACT(act, RUN)
 #undef RUN
+#undef RUN_ADD
 }
 
 /* A row is read three times, twice from the first-level cache: the mean first, then the deviations from it. */

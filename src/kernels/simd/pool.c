@@ -92,6 +92,10 @@ INLINE void max_row(const vg_pool_shape *s, vg_dtype dtype, void *dst, void *arg
 }
 
 void VG_SIMD(max_pool)(const vg_pool_shape *s, vg_dtype dtype, void *dst, void *arg, const void *src) {
+  if (VG_SIMD(pool_fits_rows)(s)) {
+    VG_SIMD(max_pool_rows)(s, dtype, dst, arg, src);
+    return;
+  }
 #pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->ho; row++) {
     if (dtype == VG_F32) max_row(s, VG_F32, dst, arg, src, row);
@@ -125,6 +129,10 @@ INLINE void max_back_row(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc,
 
 void VG_SIMD(max_pool_backward)(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad,
                                 const void *arg) {
+  if (VG_SIMD(pool_fits_rows)(s)) {
+    VG_SIMD(max_pool_rows_backward)(s, src_dtype, dsrc, dst_dtype, dst_grad, arg, false);
+    return;
+  }
 #pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->h; row++) {
     if (dst_dtype == VG_F32) max_back_row(s, src_dtype, dsrc, VG_F32, dst_grad, arg, row);
@@ -154,6 +162,10 @@ INLINE void avg_row(const vg_pool_shape *s, vg_dtype dtype, void *dst, const voi
 }
 
 void VG_SIMD(avg_pool)(const vg_pool_shape *s, vg_dtype dtype, void *dst, const void *src) {
+  if (VG_SIMD(pool_fits_rows)(s)) {
+    VG_SIMD(avg_pool_rows)(s, dtype, dst, src);
+    return;
+  }
 #pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->ho; row++) {
     if (dtype == VG_F32) avg_row(s, VG_F32, dst, src, row);
@@ -182,6 +194,10 @@ INLINE void avg_back_row(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc,
 }
 
 void VG_SIMD(avg_pool_backward)(const vg_pool_shape *s, vg_dtype src_dtype, void *dsrc, vg_dtype dst_dtype, const void *dst_grad) {
+  if (VG_SIMD(pool_fits_rows)(s)) {
+    VG_SIMD(avg_pool_rows_backward)(s, src_dtype, dsrc, dst_dtype, dst_grad, false);
+    return;
+  }
 #pragma omp parallel for schedule(static) if (s->n * s->h * s->w * s->c >= PARALLEL_FROM)
   for (int64_t row = 0; row < s->n * s->h; row++) {
     if (dst_dtype == VG_F32) avg_back_row(s, src_dtype, dsrc, VG_F32, dst_grad, row);

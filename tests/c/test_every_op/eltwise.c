@@ -112,7 +112,7 @@ static const refusal DROPOUT_REFUSALS[] = { { "3@i4 p=0.5", VG_EARG, "dropout: i
 
 static void f_drop_path(double *y, const model *m) {
   int64_t samples = m->out.dim[0], size = samples ? m->in[0].n / samples : 0;
-  double p = named(m, "p");
+  double p = named(m, "p") * (m->n_in > 1 ? m->in[1].v[0] : 1);
   vg_rng rng = m->rng;
   for (int64_t s = 0; s < samples; s++) {
     double factor = !m->train || p == 0 ? 1 : vg_rng_uniform(&rng) < p ? 0 : 1 / (1 - p);
@@ -122,10 +122,11 @@ static void f_drop_path(double *y, const model *m) {
 static const char *const DROP_PATH_CASES[] = {
   "7 p=0.5 train", "8,3 p=0.5 train", "5,2,2,3 p=0.25 train", "1,4 p=0.5 train", "0,4 p=0.5 train", "4,0 p=0.5 train", "6,33 p=0.75 train",
   "9,1,1,1 p=0.1 train", "3,5 p=0.5", "3,5 p=0 train", "4,5 p=1 train", "64,1030 p=0.5 train", "2,1025 p=0.5 train", "16,5 p=0.5 train",
-  "17,3,3,3 p=0.5 train", "33 p=0.9 train", "1 p=0.5 train", "2,1,2,1,2,3 p=0.5 train", "12,31 p=0.25 train", "5,0,2 p=0.5", NULL
+  "17,3,3,3 p=0.5 train", "8,3 1@f+ p=0.25 train", "40,2 1@f+ p=0.375 train", "5,2 1@f+ p=0.25", "6,3 1@f+ p=0 train", "33 p=0.9 train", "1 p=0.5 train", "2,1,2,1,2,3 p=0.5 train", "12,31 p=0.25 train", "5,0,2 p=0.5", NULL
 };
 static const refusal DROP_PATH_REFUSALS[] = { { "3@i4 p=0.5", VG_EARG, "drop_path: input 1 must be f32 or bf16, got i32" },
-                                              { ". p=0.5", VG_ESHAPE, "drop_path: the input has no batch axis" }, { 0 } };
+                                              { ". p=0.5", VG_ESHAPE, "drop_path: the input has no batch axis" },
+                                              { "3 2 p=0.5", VG_ESHAPE, "drop_path: input 2, the share of p, must be one number of f32" }, { 0 } };
 
 const proof ELTWISE_PROOFS[] = {
   { .op = "abs", .cases = ANY, .refusals = I32_ABS, .formula = map_abs, .moves = true },

@@ -74,10 +74,52 @@ static const refusal ARGMAX_REFUSALS[] = { { "3@i4", VG_EARG, "argmax: input 1 m
                                            { "2,3 axis=2", VG_EARG, "argmax: axis 2 does not exist in a tensor of 2 axes" },
                                            { "2,0 axis=1", VG_ESHAPE, "argmax: cannot number 0 elements" }, { 0 } };
 
+/* --- chain_cost: the sum over all paths of their probability times their cost, path by path --------------------------------------------- */
+
+static double walk_paths(const model *m, int64_t i, double p, double cost) {
+  int64_t rows = m->in[0].shape.dim[0], width = m->in[0].shape.dim[1];
+  if (i == rows) return p * cost;
+  double sum = 0, left = p;
+  for (int64_t j = 0; j < width; j++) {
+    int64_t e = i * width + j, step = (int64_t)m->in[3].v[e], k = i + step < rows ? i + step : rows;
+    if (!step) continue;
+    sum += walk_paths(m, k, p * m->in[0].v[e], cost + m->in[1].v[e] + (k < rows ? m->in[2].v[k] : 0));
+    left -= p * m->in[0].v[e];
+  }
+  return sum + left * cost;      /* probabilities that do not add up to 1: what is left stays here, and has paid so far */
+}
+static void chain_cost(double *y, const model *m) {
+  int64_t rows = m->in[0].shape.dim[0];
+  *y = m->in[2].v[0];
+  if (rows) *y += walk_paths(m, 0, 1, 0) + m->in[2].v[rows];
+}
+static void no_axes(vg_shape *out, const model *m) {
+  (void)m;
+  *out = (vg_shape){ 0 };
+}
+static double paths(const model *m) { return 40.0 * (double)(m->in[0].n + 1); }
+#define CHAIN(n, n1, w, below) n "," w "@f " n "," w "@f " n1 "@f " n "," w "@i" below
+static const char *const CHAIN_COST_CASES[] = {
+  CHAIN("1", "2", "1", "2"), CHAIN("1", "2", "3", "3"), CHAIN("2", "3", "1", "2"), CHAIN("2", "3", "2", "3"), CHAIN("3", "4", "1", "4"),
+  CHAIN("3", "4", "2", "2"), CHAIN("3", "4", "3", "5"), CHAIN("4", "5", "1", "2"), CHAIN("4", "5", "2", "4"), CHAIN("4", "5", "4", "5"),
+  CHAIN("5", "6", "2", "3"), CHAIN("5", "6", "3", "4"), CHAIN("5", "6", "1", "9"), CHAIN("6", "7", "2", "4"), CHAIN("6", "7", "3", "5"),
+  CHAIN("7", "8", "2", "3"), CHAIN("7", "8", "1", "2"), CHAIN("8", "9", "2", "5"), CHAIN("0", "1", "2", "2"), CHAIN("2", "3", "0", "2"),
+  CHAIN("3", "4", "4", "1"), NULL
+};
+static const refusal CHAIN_COST_REFUSALS[] = {
+  { "2@f 2,1@f 3@f 2,1@i2", VG_ESHAPE, "chain_cost: beta must be [blocks, successors], got [2]" },
+  { "2,1@f 2,2@f 3@f 2,1@i2", VG_ESHAPE, "chain_cost: enter must be [2, 1], got [2, 2]" },
+  { "2,1@f 2,1@f 2@f 2,1@i2", VG_ESHAPE, "chain_cost: inside must be [3], got [2]" },
+  { "2,1@h 2,1@f 3@f 2,1@i2", VG_EARG, "chain_cost: beta must be f32, got bf16" },
+  { "2,1@f 2,1@f 3@f 2,1@f", VG_EARG, "chain_cost: step must be i32, got f32" }, { 0 }
+};
+
 const proof REDUCE_PROOFS[] = {
   { .op = "sum", .cases = SUM_CASES, .refusals = SUM_REFUSALS, .shape = reduced_shape, .formula = sum, .terms = line_length },
   { .op = "mean", .cases = MEAN_CASES, .refusals = MEAN_REFUSALS, .shape = reduced_shape, .formula = mean, .terms = line_length },
   { .op = "max", .cases = MAX_CASES, .refusals = MAX_REFUSALS, .shape = reduced_shape, .formula = max, .moves = true },
   { .op = "argmax", .cases = ARGMAX_CASES, .refusals = ARGMAX_REFUSALS, .shape = reduced_shape, .formula = argmax, .dtype = 'i' },
+  { .op = "chain_cost", .cases = CHAIN_COST_CASES, .refusals = CHAIN_COST_REFUSALS, .shape = no_axes, .formula = chain_cost, .terms = paths,
+    .dtype = 'f' },
   { 0 }
 };
