@@ -36,10 +36,15 @@ static const char HELP[] =
   "  doctor       what this machine offers and what is missing\n"
   "  help NAME    about a function, an operator, a module\n"
   "  list WHAT    strategies, schedulers, proxies, spaces or ops with their options (--format json)\n"
-  "  repl         interactive Lua\n";
+  "  repl         interactive Lua\n"
+  "  report       the report of a study that is in a store, as one HTML file (--store URL)\n"
+  "  run SCRIPT   run a script's study with worker processes (--workers N --deterministic)\n"
+  "  serve        a study's live report at http://127.0.0.1 (--store URL)\n"
+  "  study WHAT   list, show, best, trials, export, import, resume, repair, gc, migrate, rm of what is in a store\n"
+  "  worker       evaluate trials of the studies in a store (--store URL)\n";
 static const char *const LONG_OPTIONS[] = { "--agent", "--format", "--help", "--version", NULL };
-/* A command NAME is the function that the module vega.NAME returns. */
-static const char *const COMMANDS[] = { "agent", "doctor", "help", "list", "repl", NULL };
+/* A command NAME is the function that the module vega.command.NAME returns. */
+static const char *const COMMANDS[] = { "agent", "doctor", "help", "list", "repl", "report", "run", "serve", "study", "worker", NULL };
 
 static int show_engine_frames;
 
@@ -231,7 +236,7 @@ static int require_global(lua_State *L, const char *module) {
 static int run_command(lua_State *L, const char *command, char **argv) {
   lua_settop(L, 0);
   lua_pushcfunction(L, explain);
-  lua_pushfstring(L, "vega.%s", command);
+  lua_pushfstring(L, "vega.command.%s", command);
   int code = require_module(L, lua_tostring(L, -1));
   if (code) return code;
   lua_newtable(L);

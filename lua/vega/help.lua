@@ -170,12 +170,4 @@ function help.text(name, environment)
   return nil, ("nothing is known about '%s'%s"):format(name, near and ("; did you mean '%s'?"):format(near) or "")
 end
 
---- The command: vega-lua help NAME.
-local function run(_, arguments)
-  local text, message = help.text(arguments[1])
-  if not text then error(util.failure(2, "help: %s", message), 0) end
-  print(text)
-  return 0
-end
-
-return setmetatable(help, { __call = run })
+return help

@@ -4,7 +4,7 @@ local core = require "vega.core"
 local options = require "vega.arguments"
 local util = require "vega.util"
 
-local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/list%.lua$" or "./"
+local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/command/list%.lua$" or "./"
 
 --- The first sentence of the comment at the head of a file; "et al." ends none.
 local function first_sentence(path)
