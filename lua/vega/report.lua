@@ -30,13 +30,38 @@ function report.size_text(space)
   return space.finite and ("2^%.1f architectures"):format(space.bits) or "continuous"
 end
 
+local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/report%.lua$" or "./"
+
+-- A space that comes with the program, when the store's is that one: it knows its cells and how its architectures are written.
+local function own_space(signature, written)
+  local name = type(signature.name) == "string" and signature.name:match "^[%w_]+$"
+  local path = name and ("%ssearchspaces/%s.lua"):format(ROOT, name)
+  local file = path and io.open(path, "r")
+  if not file then return nil end
+  file:close()
+  local ok, space = pcall(require "vega.space", path)
+  return ok and core.json.encode(space:signature(), { nonfinite = "tag" }) == written and space or nil
+end
+
+-- Cells whose decisions have names of their own are not known without the function that names them.
+local function drop_unknown_cells(space)
+  local known = {}
+  for _, d in ipairs(space.decisions) do known[d.name] = true end
+  for name, cell in pairs(space.cells) do
+    for _, member in ipairs(cell:members()) do if not known[member] then space.cells[name] = nil end end
+  end
+  return space
+end
+
 -- A space of a store's: as saved, without the functions that only its script has. nil when it cannot be had without them.
-local function loaded_space(signature)
-  local copy = util.copy(signature)
-  if type(copy) ~= "table" or type(copy.decisions) ~= "table" then return nil end
+local function loaded_space(source)
+  if type(source.space) ~= "table" or type(source.space.decisions) ~= "table" then return nil end
+  local own = own_space(source.space, source.space_json)
+  if own then return own end
+  local copy = util.copy(source.space)
   copy.build, copy.clauses = nil, {}
   local ok, space = pcall(require("vega.space").load, copy)
-  return ok and space or nil
+  return ok and drop_unknown_cells(space) or nil
 end
 
 -- Parts -----------------------------------------------------------------------------------------------------------------------------------
@@ -142,7 +167,7 @@ end
 
 local function objectives_of(self)
   local list = {}
-  for i, o in ipairs(self.objectives) do list[i] = { name = text.show(o.name, 60), goal = o.goal } end
+  for i, o in ipairs(self.objectives) do list[i] = { name = text.show(o.name, 40), goal = o.goal } end
   return list
 end
 
@@ -179,7 +204,7 @@ end
 local function prepare(study)
   local source = source_of.of(study)
   local self = facts_of.of(source)
-  local p = { source = source, facts = self, space = source.live_space or loaded_space(source.space), ranked = facts_of.ranked(self) }
+  local p = { source = source, facts = self, space = source.live_space or loaded_space(source), ranked = facts_of.ranked(self) }
   p.importance, p.why = importance_of(p.space, self.complete)
   p.frequency, p.cost = frequency_of(source.space, p.ranked), cost_of.of(source, self.trials)
   p.chosen = cards.chosen(self, p.ranked)

@@ -5,8 +5,9 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const BLUE = "#3566a8", RED = "#c8553d", GREY = "#b9c3d3", DARK = "#6b6b6b", GOLD = "#b8860b";
   const goals = new Map(data.objectives.map((o) => [o.name, o.goal]));
-  const columnOf = new Map(data.columns.map((c, i) => [c.key === "value" ? "value " + c.title : c.key, i]));
-  const valueNames = data.columns.filter((c) => c.key === "value").map((c) => c.title);
+  const columnOf = new Map(data.columns.map((c, i) => [c.key, i]));
+  const valueNames = data.columns.filter((c) => !c.left && c.key !== "id").map((c) => c.title);        // what an axis may show
+  const placeOf = new Map(data.columns.map((c, i) => [c.title, i]));
   const ID = columnOf.get("id"), STATE = columnOf.get("state"), WALL = columnOf.get("wall"), REASON = columnOf.get("reason");
   const rowOf = new Map(data.rows.map((row) => [row[ID], row]));
   let violating = new Set(data.violating), onFront = new Set(data.front);
@@ -48,9 +49,10 @@
   }
   addEventListener("resize", () => charts.forEach((chart) => chart.resize()));
 
+  const upward = (name) => ({ type: "value", scale: true, name, axisLine: { onZero: false }, nameTextStyle: { align: "left" }, nameTruncate: { maxWidth: 220 } });
   const isComplete = (row) => row[STATE] === "COMPLETE";
   const isFailed = (row) => row[STATE] === "FAILED" || row[STATE] === "ABANDONED";
-  const valueOf = (row, name) => row[columnOf.get("value " + name)];
+  const valueOf = (row, name) => row[placeOf.get(name)];
   function sample(list, most) {
     if (list.length <= most) return list;
     return Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]);
@@ -89,7 +91,7 @@
       tooltip: { ...tooltip, formatter: (p) => (p.value[2] ? `trial ${p.value[2]}: ` : "") + show(p.value[1]) + (p.value[3] ? "\n" + p.value[3] : "") },
       legend: { top: 0 }, grid: { left: 70, right: 20, top: 40, bottom: 70 }, dataZoom: [{ type: "inside", filterMode: "none" }, { type: "slider", height: 18, bottom: 8 }],
       xAxis: { type: "value", min: "dataMin", max: "dataMax", name: byWall ? "seconds since the study began" : "trial", nameLocation: "middle", nameGap: 22 },
-      yAxis: { type: "value", scale: true, name: progressName }, series }, (p) => pick(p.value[2]));
+      yAxis: upward(progressName), series }, (p) => pick(p.value[2]));
   }
   function startProgress() {
     const bar = find("bar-progress");
@@ -133,7 +135,7 @@
     draw("front", 420, {
       tooltip: { ...tooltip, formatter: (p) => `trial ${p.value[2]}\n${frontX} ${show(p.value[0])}\n${frontY} ${show(p.value[1])}` },
       legend: { top: 0, data: ["trials", "front", "knee"] }, grid: { left: 70, right: 20, top: 40, bottom: 45 }, dataZoom: [{ type: "inside", xAxisIndex: 0, filterMode: "none" }],
-      xAxis: { type: "value", scale: true, name: frontX, nameLocation: "middle", nameGap: 26 }, yAxis: { type: "value", scale: true, name: frontY }, series },
+      xAxis: { type: "value", scale: true, name: frontX, nameLocation: "middle", nameGap: 26, axisLine: { onZero: false } }, yAxis: upward(frontY), series },
     (p) => pick(p.value[2]));
   }
   function startFront() {
@@ -171,7 +173,7 @@
   function tableRows() {
     const filters = { all: () => true, front: (r) => onFront.has(r[ID]), complete: isComplete, failed: isFailed };
     const rows = data.rows.filter(filters[table.filter]);
-    const first = columnOf.get("value " + data.objectives[0].name), sign = data.objectives[0].goal === "max" ? -1 : 1;
+    const first = placeOf.get(data.objectives[0].name), sign = data.objectives[0].goal === "max" ? -1 : 1;
     if (table.column === null) {
       const rank = (r) => (onFront.has(r[ID]) ? 0 : isComplete(r) ? (violating.has(r[ID]) ? 2 : 1) : 3);
       return rows.sort((a, b) => rank(a) - rank(b) || (a[first] - b[first]) * sign || a[ID] - b[ID]);
@@ -254,7 +256,7 @@
     const color = p.axes.length - p.objectives, values = p.lines.map((l) => l[color]).filter((v) => v !== null);
     const low = Math.min(...values), high = Math.max(...values), good = ["#c8553d", "#e0b95a", "#3566a8"];
     draw("parallel", 460, {
-      parallelAxis: axes, parallel: { left: 60, right: 70, top: 50, bottom: 60, parallelAxisDefault: { nameLocation: "end", nameRotate: 20 } },
+      parallelAxis: axes, parallel: { left: 60, right: 70, top: 75, bottom: 60, parallelAxisDefault: { nameLocation: "end", nameRotate: 20 } },
       visualMap: { dimension: color, min: low, max: high > low ? high : low + 1, orient: "horizontal", left: "center", bottom: 5, itemHeight: 120, precision: 4, calculable: false,
         text: [show(high), show(low)], inRange: { color: p.axes[color].goal === "max" ? good : [...good].reverse() } },
       series: { type: "parallel", smooth: false, progressive: 500, lineStyle: { width: 1, opacity: 0.25 }, data: p.lines.map((l) => l.map((v) => (v === null ? "-" : v))) } });
@@ -278,7 +280,7 @@
       yAxis: { type: "category", data: rows.map((r) => r.name).reverse(), axisLabel: { width: 160, overflow: "truncate" } },
       visualMap: { min: 0, max: 1, dimension: 2, orient: "horizontal", left: "center", bottom: 0, itemHeight: 120, text: ["100 %", "0 %"], inRange: { color: ["#ffffff", BLUE] } },
       series: { type: "heatmap", data: cells, itemStyle: { borderColor: "#eee", borderWidth: 1 }, label: { show: true, fontSize: 10, width: Math.floor(760 / widest) - 8, overflow: "truncate",
-        formatter: (p) => `${p.value[3]} ${(100 * p.value[2]).toFixed(0)} %` } } });
+        formatter: (p) => `${(100 * p.value[2]).toFixed(0)} % ${p.value[3]}` } } });
   }
 
   // The live view ----------------------------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ local function network_drawing(out, space, arch)
   if not (space and space.build) then return end
   local ok, graph = pcall(space.network, space, arch, space.input or { 28, 28, 1 }, 10)
   if not ok or not graph then return end
-  out("%s", svg.network(graph:nodes()))
+  out("<details><summary>network</summary>%s</details>", svg.network(graph:nodes()))
   graph:close()
 end
 
@@ -49,7 +49,7 @@ local function facts_row(out, key, value) out('<tr><td class="l">%s</td><td clas
 local function figures(out, self, t)
   out "<table>"
   for _, name in ipairs(self.names) do
-    if t.values[name] ~= nil then facts_row(out, text.show(name, 60), text.html(text.number(t.values[name]))) end
+    if t.values[name] ~= nil and t[name] ~= t.values[name] then facts_row(out, text.show(name, 60), text.html(text.number(t.values[name]))) end
   end
   if t.params then facts_row(out, "parameters", text.html(t.params)) end
   if t.macs then facts_row(out, "multiply-accumulates", text.html(t.macs)) end

@@ -43,8 +43,7 @@ local function or_unknown(v) return v ~= nil and text.show(v, 400) or UNKNOWN en
 
 local function show_params(params)
   if not params or next(params) == nil then return "" end
-  local ok, result = pcall(core.json.encode, params, { nonfinite = "tag" })
-  return ok and " " .. result or ""
+  return " " .. text.json(params)
 end
 
 -- Pairs of what and how; of a study that runs here what is not recorded is taken from this process.

@@ -6,16 +6,25 @@ local rows = {}
 
 local REASON = 80                                    -- characters of why a trial failed
 
+local SIZES = { params = true, macs = true }
+
+-- Does the store know how large the networks are? Then values of these names say the same.
+local function has_sizes(facts)
+  for _, t in ipairs(facts.complete) do if t.params or t.macs then return true end end
+  return false
+end
+
 --- The columns: { key, title, kind } in their order; kind "value" is one of facts' names.
 function rows.columns(facts)
-  local columns = { { key = "id", title = "trial" }, { key = "state", title = "state", left = true } }
-  for _, name in ipairs(facts.names) do columns[#columns + 1] = { key = "value", title = text.show(name, 60), name = name } end
-  for _, t in ipairs(facts.complete) do
-    if t.params or t.macs then
-      columns[#columns + 1] = { key = "params", title = "parameters (M)" }
-      columns[#columns + 1] = { key = "macs", title = "MACs (M)" }
-      break
+  local columns, sized = { { key = "id", title = "trial" }, { key = "state", title = "state", left = true } }, has_sizes(facts)
+  for k, name in ipairs(facts.names) do
+    if not (sized and k > #facts.objectives and SIZES[name]) then
+      columns[#columns + 1] = { key = "value", title = text.show(name, 40), name = name }
     end
+  end
+  if sized then
+    columns[#columns + 1] = { key = "params", title = "parameters (M)" }
+    columns[#columns + 1] = { key = "macs", title = "MACs (M)" }
   end
   for _, each in ipairs { { "seconds", "seconds" }, { "wall", "ended after (s)" }, { "attempts", "attempts" } } do
     columns[#columns + 1] = { key = each[1], title = each[2] }

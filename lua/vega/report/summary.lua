@@ -41,7 +41,7 @@ local function origin_text(origin)
   return origin.study and ("the study '%s' of this store"):format(text.show(origin.study, 60)) or ("the %d trials that this one began with"):format(origin.phase)
 end
 
-local function chance_text(share, n) return ("%.2g %%"):format(100 * (1 - (1 - share) ^ n)) end
+local function chance_text(share, n) return ("%.3g %%"):format(100 * (1 - (1 - share) ^ n)) end
 
 -- One sentence about objective k against random search.
 local function against_random(self, k)
@@ -55,7 +55,7 @@ local function against_random(self, k)
         text.html(origin_text(c.origin), 200))
   end
   return ([[<p>%s against random search: of %d random draws (%s) %d were as good as the best found, so one draw is with a chance of %.2g %% to %.2g %%
-(95 %% interval), and the best of %d draws with %s to %s.</p>]]):format(name, c.draws, text.html(origin_text(c.origin), 200), c.as_good, 100 * c.low,
+(95 %% interval), and the best of %d draws with a chance of %s to %s.</p>]]):format(name, c.draws, text.html(origin_text(c.origin), 200), c.as_good, 100 * c.low,
     100 * c.high, c.n, chance_text(c.low, c.n), chance_text(c.high, c.n))
 end
 

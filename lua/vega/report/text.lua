@@ -36,7 +36,7 @@ function text.show(value, limit, multiline)
     out[n] = not code and "\u{fffd}" or is_hidden(code, multiline) and ("<%04X>"):format(code) or s:sub(i, after - 1)
     i = after
   end
-  if i <= #s then out[n + 1] = ("... (%d bytes)"):format(#s) end
+  if i <= #s then out[n + 1] = #s < 1000 and "..." or ("... (%d bytes)"):format(#s) end
   return table.concat(out)
 end
 
