@@ -270,6 +270,33 @@ describe("against random search", function()
   end)
 end)
 
+describe("the cost of a search", function()
+  local cost = require "vega.report.cost"
+  local attempts = { { trial = 1, owner = "w1", started_at = 100, ended_at = 130, outcome = "COMPLETE" },
+    { trial = 2, owner = "w2", started_at = 100, ended_at = 110, outcome = "LOST" }, { trial = 2, owner = "w1", started_at = 130, ended_at = 150, outcome = "COMPLETE" },
+    { trial = 3, owner = "w2", started_at = 150, ended_at = 160, outcome = "FAILED" }, { trial = 4, owner = "w2", started_at = 160 } }
+
+  it("is told by outcome, phase and worker", function()
+    local trials = { {}, {}, {}, {} }
+    local c = cost.of({ attempts = attempts, created_at = 100, strategy = "tpe", params = { initial = 2 }, env = { threads = 4 } }, trials)
+    assert.same({ 5, 1, 70.0, 20.0, 4 }, { c.attempts, c.retries, c.seconds, c.wasted, c.threads })
+    assert.same({ { name = "COMPLETE", n = 2, seconds = 50.0 }, { name = "FAILED", n = 1, seconds = 10.0 }, { name = "LOST", n = 1, seconds = 10.0 },
+      { name = "running", n = 1, seconds = 0.0 } }, c.outcomes)
+    assert.same({ 60.0, 10.0 }, { c.phases[1].seconds, c.phases[2].seconds })
+    assert.same({ "w1", "w2" }, { c.lines[1].name, c.lines[2].name })
+    assert.equal("COMPLETE", c.lines[1].bins[1])
+    assert.equal("LOST", c.lines[2].bins[10])
+    assert.is_nil(c.lines[2].bins[100])
+    assert.equal("FAILED", c.lines[2].bins[280])
+  end)
+
+  it("counts what a scheduler pauses as no retry", function()
+    local c = cost.of({ attempts = { { trial = 1, started_at = 0, ended_at = 1, outcome = "RELEASED" }, { trial = 1, started_at = 1, ended_at = 2, outcome = "COMPLETE" } },
+      created_at = 0, strategy = "random", scheduler = { name = "asha" } }, { {} })
+    assert.equal(0, c.retries)
+  end)
+end)
+
 describe("importance", function()
   local space = vega.space.define { name = "six", choices = function(s)
     for i = 1, 6 do s:choice("d" .. i, { "a", "b", "c" }) end
