@@ -92,8 +92,11 @@ local function write_front(out, self)
   if not chart then return end
   out '<h2>Pareto front</h2><div class="bar" id="bar-front"></div>'
   place(out, chart)
-  out("<p>%s%s</p>", hypervolume_text(self), self.knee and
-    (' Knee: <a href="#trial-%d">trial %d</a>, the nearest to the ideal point with each objective scaled to the front.'):format(self.knee.id, self.knee.id) or "")
+  out("<p>%s", hypervolume_text(self))
+  if self.knee then
+    out(' Knee: <a href="#trial-%d">trial %d</a>, the nearest to the ideal point with each objective scaled to the front.', self.knee.id, self.knee.id)
+  end
+  out "</p>"
   if #self.complete > MOST_DRAWN then
     out('<p class="note">Of %d complete trials the front and a sample of %d are drawn.</p>', #self.complete, SAMPLE)
   end
@@ -118,7 +121,8 @@ end
 local function write_decisions(out, importance, why, frequency, parallel)
   out "<h2>Decisions</h2>"
   if parallel then
-    out('<h3>Parallel coordinates</h3><div class="chart" id="chart-parallel"><p class="note">Drawn by the script of the page.</p></div><p class="note">%d of %d complete trials, the best %d among them%s.</p>',
+    out([[<h3>Parallel coordinates</h3><div class="chart" id="chart-parallel"><p class="note">Drawn by the script of the page.</p></div>
+<p class="note">%d of %d complete trials, the best %d among them%s.</p>]],
       parallel.shown, parallel.of, math.min(200, parallel.of), parallel.more > 0 and (("; %d decisions have no axis"):format(parallel.more)) or "")
   end
   out "<h3>Importance</h3>"

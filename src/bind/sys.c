@@ -147,10 +147,28 @@ static int write_whole(int fd, const char *data, size_t n) {
   return fsync(fd);
 }
 
+/* A device or a pipe is written to; a rename would put a file in its place. */
+static int is_special(const char *path) {
+  struct stat s;
+  return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
+static int write_special(const char *path, const char *data, size_t n) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  int failed = write_whole(fd, data, n) != 0 && errno != EINVAL;          /* EINVAL: there is nothing to sync */
+  return close(fd) != 0 || failed ? -1 : 0;
+}
+
 /* write_file(path, text): written beside it, synced, renamed: a reader sees the old file or the new one. */
 static int sys_write_file(lua_State *L) {
   size_t n;
   const char *path = luaL_checkstring(L, 1), *data = luaL_checklstring(L, 2, &n);
+  if (is_special(path)) {
+    if (write_special(path, data, n) != 0) return io_failure(L, "write", path);
+    lua_pushboolean(L, 1);
+    return 1;
+  }
   const char *temporary = lua_pushfstring(L, "%s.%d.tmp", path, (int)getpid());
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return io_failure(L, "create", temporary);

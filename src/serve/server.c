@@ -156,7 +156,9 @@ static int is_token(const vg_server *s, const char *given) {
   return difference == 0;
 }
 
-static const char *lookup(struct MHD_Connection *c, enum MHD_ValueKind kind, const char *name) { return mhd.MHD_lookup_connection_value(c, kind, name); }
+static const char *lookup(struct MHD_Connection *c, enum MHD_ValueKind kind, const char *name) {
+  return mhd.MHD_lookup_connection_value(c, kind, name);
+}
 
 /* NAME of a path "/prefix/NAME", if it is one. */
 static int read_name(vg_request *q, const char *path, const char *prefix) {
@@ -265,8 +267,8 @@ static enum MHD_Result first_look(vg_server *s, slot *t, struct MHD_Connection *
   enum MHD_Result answer;
   if (!check_headers(s, t, c, method, version, &answer)) return answer;
   if (s->token[0] && !is_token(s, lookup(c, MHD_COOKIE_KIND, COOKIE))) {
-    if (!is_token(s, lookup(c, MHD_GET_ARGUMENT_KIND, "token"))) return refuse(s, c, 401, "open the address with the token that the server has printed\n");
-    return give_cookie(s, c);
+    if (is_token(s, lookup(c, MHD_GET_ARGUMENT_KIND, "token"))) return give_cookie(s, c);
+    return refuse(s, c, 401, "open the address with the token that the server has printed\n");
   }
   if (!find_route(&t->request, path)) return refuse(s, c, 404, "there is nothing here\n");
   t->request.after = read_after(c);
@@ -315,7 +317,8 @@ static vg_status add_daemon(vg_server *s, const char *address, int port) {
 }
 
 static vg_status add_host(vg_server *s, const char *host) {
-  if (s->n_hosts == VG_SERVER_MOST_HOSTS || strlen(host) >= HOST_BYTES) return vg_fail(VG_EARG, "serve: at most 5 names of hosts, of 255 bytes each, expected");
+  if (s->n_hosts == VG_SERVER_MOST_HOSTS || strlen(host) >= HOST_BYTES)
+    return vg_fail(VG_EARG, "serve: at most %d names of hosts, of 255 bytes each, expected", VG_SERVER_MOST_HOSTS - 3);
   strcpy(s->hosts[s->n_hosts++], host);
   return VG_OK;
 }

@@ -3,6 +3,7 @@ local core = require "vega.core"
 local helper = require "spec.helper"
 local live = require "vega.report.live"
 local stored = require "vega.study.stored"
+local server = require "spec.server"
 local studies = dofile "tests/spec/report_studies.lua"
 local vega = require "vega"
 
@@ -160,6 +161,21 @@ describe("the live view", function()
     assert.matches("readonly", message)
     local s <close> = assert(stored.open(path))
     assert.equal("DONE", s.status)
+  end)
+
+  it("cannot write to a server, either", function()
+    local url = server.start()
+    if not url then return pending "no PostgreSQL server" end
+    local _ <close> = setmetatable({}, { __close = server.stop })
+    run(studies.many(url, 3, { store = url }))
+    local view <close> = live.new(url, core.sys.clock)
+    local status, _, _, page = view:answer("index", "")
+    assert.equal(200, status)
+    assert.is_truthy(page:find("3 trials: ", 1, true))
+    local ok, message = view.studies.many.stored.db:run("study_status", "PAUSED", 1)
+    assert.is_nil(ok)
+    assert.matches("read%-only", message)
+    assert.equal(200, (view:answer("api", "many", 2)))
   end)
 
   it("answers what fails without saying how", function()

@@ -95,7 +95,8 @@ end
 function charts.workers(cost)
   local lines = {}
   for i, line in ipairs(cost.lines) do lines[i] = { name = text.show(line.name, 26), bins = line.bins } end
-  return { id = "workers", title = "Workers over time", svg = timeline(lines, { bins = cost.bins, seconds = cost.to - cost.from, show = text.duration }) }
+  local picture = timeline(lines, { bins = cost.bins, seconds = cost.to - cost.from, show = text.duration })
+  return { id = "workers", title = "Workers over time", svg = picture }
 end
 
 local function finite(v) return v == v and math.abs(v) < math.huge end

@@ -8,17 +8,18 @@ local document = {}
 local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/report/document%.lua$" or "./"
 
 document.style = [[
-body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:960px;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ddd}h3{font-size:1em;margin:1em 0 .3em}
+body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:960px;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}h1{font-size:1.5em}
+h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ddd}h3{font-size:1em;margin:1em 0 .3em}
 table{border-collapse:collapse;font-size:13px;margin:.5em 0}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:right;vertical-align:top}
-td.l,th.l{text-align:left}th[data-sort]{cursor:pointer}tr.front{background:#eef5ee}tr.failed{color:#a33}
-svg:not([width]){width:100%}svg[width]{max-width:100%}svg{display:block;font:11px sans-serif}svg .grid{stroke:#e4e4e4}
-svg .box{fill:#f4f6fa;stroke:#b9c3d3}svg .dim{fill:#888}code,pre{font-size:12.5px;background:#f6f6f6}pre{padding:.6em;overflow-x:auto;white-space:pre-wrap}
-.note{color:#666;font-size:13px}details{margin:.4em 0}summary{cursor:pointer}.warn{background:#fbe9e7;border-left:4px solid #c8553d;padding:.5em .8em}
-.good{background:#eef5ee;border-left:4px solid #4f9d69;padding:.5em .8em}.chart{width:100%}.chart.live{height:380px}.chart.tall{height:460px}
+td.l,th.l{text-align:left}th[data-sort]{cursor:pointer}tr.front{background:#eef5ee}tr.failed{color:#a33}svg:not([width]){width:100%}
+svg[width]{max-width:100%}svg{display:block;font:11px sans-serif}svg .grid{stroke:#e4e4e4}svg .box{fill:#f4f6fa;stroke:#b9c3d3}svg .dim{fill:#888}
+code,pre{font-size:12.5px;background:#f6f6f6}pre{padding:.6em;overflow-x:auto;white-space:pre-wrap}.note{color:#666;font-size:13px}
+details{margin:.4em 0}summary{cursor:pointer}.warn{background:#fbe9e7;border-left:4px solid #c8553d;padding:.5em .8em}
+.good{background:#eef5ee;border-left:4px solid #4f9d69;padding:.5em .8em}.chart{width:100%}
 .bar{display:flex;flex-wrap:wrap;gap:.6em;align-items:center;font-size:13px;margin:.4em 0}.wide{overflow-x:auto}
-.card{border:1px solid #ddd;border-radius:4px;padding:.2em .8em}.card:target{border-color:#c8553d}.card svg.plot{max-width:480px}textarea{width:100%;height:8em;font:12px monospace}
-.wide td{white-space:nowrap;overflow-wrap:normal}.wide th{overflow-wrap:break-word}bdi{unicode-bidi:isolate}footer{margin-top:3em;border-top:1px solid #ddd;color:#666;font-size:12px}]]
+.card{border:1px solid #ddd;border-radius:4px;padding:.2em .8em}.card:target{border-color:#c8553d}.card svg.plot{max-width:480px}
+textarea{width:100%;height:8em;font:12px monospace}.wide td{white-space:nowrap;overflow-wrap:normal}.wide th{overflow-wrap:break-word}
+bdi{unicode-bidi:isolate}footer{margin-top:3em;border-top:1px solid #ddd;color:#666;font-size:12px}]]
 
 local cache = {}
 local function read(name)
@@ -43,8 +44,9 @@ function document.policy(scripts, more)
     cache[code] = cache[code] or digest(code)
     allowed[i] = cache[code]
   end
-  return ("default-src 'none'; %sstyle-src %s; img-src data:; base-uri 'none'; form-action 'none'%s"):format(
-    #allowed > 0 and ("script-src %s; "):format(table.concat(allowed, " ")) or "", digest(document.style), more or "")
+  local script_rule = #allowed > 0 and ("script-src %s; "):format(table.concat(allowed, " ")) or ""
+  return ("default-src 'none'; %sstyle-src %s; img-src data:; base-uri 'none'; form-action 'none'%s"):format(script_rule,
+    digest(document.style), more or "")
 end
 
 local FOOTER = [[<footer><p>Written by vega-lua %s. Charts: Apache ECharts 6.1.0, Copyright 2017-2026 The Apache Software Foundation, which developed it

@@ -103,8 +103,9 @@ end
 local function link(s)
   local counts = {}
   for _, state in ipairs(util.sorted_keys(s.counts)) do counts[#counts + 1] = ("%d %s"):format(s.counts[state], text.html(state:lower())) end
-  return ('<tr><td class="l"><a href="/study/%s"><bdi>%s</bdi></a></td><td class="l">%s</td><td class="l">%s</td><td>%d</td><td class="l">%s</td></tr>')
-    :format(svg.escape(path_of(s.name)), text.html(s.name), text.html(s.strategy), text.html(s.status:lower()), s.trials, table.concat(counts, ", "))
+  return ('<tr><td class="l"><a href="/study/%s"><bdi>%s</bdi></a></td><td class="l">%s</td><td class="l">%s</td><td>%d</td>'
+    .. '<td class="l">%s</td></tr>'):format(svg.escape(path_of(s.name)),
+      text.html(s.name), text.html(s.strategy), text.html(s.status:lower()), s.trials, table.concat(counts, ", "))
 end
 
 local function index_page(self)
@@ -113,9 +114,8 @@ local function index_page(self)
   if #list == 1 then return study_page(self, list[1].name) end
   local lines = {}
   for i, s in ipairs(list) do lines[i] = link(s) end
-  local body = ('<table><tr><th class="l">study</th><th class="l">strategy</th><th class="l">status</th><th>trials</th><th class="l"></th></tr>%s</table>')
-    :format(table.concat(lines))
-  return 200, HTML, nil, document.page { title = text.count(#list, "studies"):gsub("ss$", "s"), body = body }
+  local head = '<tr><th class="l">study</th><th class="l">strategy</th><th class="l">status</th><th>trials</th><th class="l"></th></tr>'
+  return 200, HTML, nil, document.page { title = ("%d studies"):format(#list), body = ("<table>%s%s</table>"):format(head, table.concat(lines)) }
 end
 
 --- The answer to a request of the server: status, Content-Type, ETag or nil, body. A store that fails is a 503, a fault of ours a 500.

@@ -73,5 +73,6 @@ return function(self, ranked, importance)
     lines[i], ids[i] = { n = #axes }, t.id
     for k = 1, #axes do lines[i][k] = readers[k](t) end
   end
-  return { axes = axes, lines = lines, ids = ids, shown = #trials, of = #ranked, objectives = #self.objectives, more = math.max(0, #names - MOST_AXES) }
+  return { axes = axes, lines = lines, ids = ids, shown = #trials, of = #ranked, objectives = #self.objectives,
+    more = math.max(0, #names - MOST_AXES) }
 end

@@ -38,7 +38,8 @@ local function evaluation_seconds(trials)
 end
 
 local function origin_text(origin)
-  return origin.study and ("the study '%s' of this store"):format(text.show(origin.study, 60)) or ("the %d trials that this one began with"):format(origin.phase)
+  if origin.study then return ("the study '%s' of this store"):format(text.show(origin.study, 60)) end
+  return ("the %d trials that this one began with"):format(origin.phase)
 end
 
 -- What the chance of one draw means for the best of n; nothing when it may be anything.
@@ -54,13 +55,14 @@ local function against_random(self, k)
   local name = text.html(self.objectives[k].name, 60)
   if not c then return ("<p>%s against random search: %s.</p>"):format(name, self.source.strategy == "random" and
     "this is one" or "not recorded, no random trials over this space are in the store") end
+  local origin = text.html(origin_text(c.origin), 200)
   if c.median then
     return ("<p>%s against random search of %d trials: found <b>%s</b>, random search <b>%s</b> (95 %% interval %s to %s; from %d draws, %s).</p>")
-      :format(name, c.n, text.number(c.found), text.number(c.median), text.number(math.min(c.low, c.high)), text.number(math.max(c.low, c.high)), c.draws,
-        text.html(origin_text(c.origin), 200))
+      :format(name, c.n, text.number(c.found), text.number(c.median), text.number(math.min(c.low, c.high)),
+        text.number(math.max(c.low, c.high)), c.draws, origin)
   end
   return ("<p>%s against random search: of %d random draws (%s) %d were as good as the best found, so one draw is with a chance of %.2g %% to %.2g %% "
-    .. "(95 %% interval); %s.</p>"):format(name, c.draws, text.html(origin_text(c.origin), 200), c.as_good, 100 * c.low, 100 * c.high, best_of_text(c))
+    .. "(95 %% interval); %s.</p>"):format(name, c.draws, origin, c.as_good, 100 * c.low, 100 * c.high, best_of_text(c))
 end
 
 local function best_values(out, self)
@@ -73,14 +75,20 @@ local function best_values(out, self)
   end
 end
 
+-- "" or what it says of a bound or two.
+local function bounds_text(constraints)
+  if not constraints or #constraints == 0 then return "" end
+  return (" with %s%s"):format(bound_text(constraints[1]), #constraints > 1 and " and other bounds" or "")
+end
+
 --- @param size what report.size_text says of the space, or nil
 return function(out, self, size)
   local source = self.source
-  out("<h2>Summary</h2><p>Asked for: %s%s, over the space <b>%s</b>%s, with the strategy <b>%s</b>%s, seed %s, budget %s.</p>",
-    text.html(objective_text(self.objectives), 500), #(source.constraints or {}) > 0 and " with " .. text.html(bound_text(source.constraints[1]), 200) ..
-    (#source.constraints > 1 and " and other bounds" or "") or "", text.html(source.space and source.space.name or "not recorded"),
-    size and " (" .. text.html(size) .. ")" or "", text.html(source.strategy), source.scheduler and
-    " under the scheduler <b>" .. text.html(source.scheduler.name) .. "</b>" or "", text.html(source.seed), text.html(budget_text(source.budget)) .. (source.is_running and "" or " when it began"))
+  out("<h2>Summary</h2><p>Asked for: %s, over the space <b>%s</b>%s, with the strategy <b>%s</b>%s, seed %s, budget %s%s.</p>",
+    text.html(objective_text(self.objectives) .. bounds_text(source.constraints), 700), text.html(source.space and source.space.name or "not recorded"),
+    size and " (" .. text.html(size) .. ")" or "", text.html(source.strategy),
+    source.scheduler and " under the scheduler <b>" .. text.html(source.scheduler.name) .. "</b>" or "", text.html(source.seed),
+    text.html(budget_text(source.budget)), source.is_running and "" or " when it began")
   out('<p><span id="counts">%s: %s</span>; %s of evaluation. The front has <span id="front-size">%d</span>.</p>', text.count(#self.trials, "trial"),
     #self.trials > 0 and count_text(self.counts) or "none yet", text.duration(evaluation_seconds(self.trials)), #self.front)
   best_values(out, self)
