@@ -1,7 +1,7 @@
 --- The options of a command line, one word a line.
 local arguments = require "vega.arguments"
 
-arg = { [0] = "script.lua" }                  -- luacheck: ignore 111
+arg = { [0] = "script.lua" }                  -- luacheck: ignore 121
 local DECLARED = { trials = 48, lr = 0.1, store = "runs/x.db", batch_size = 32, retrain = false, verbose = true }
 
 return function(text)
