@@ -32,6 +32,7 @@ local function value_of(defaults, word, default, text)
   if text == nil then refuse(defaults, "option %s wants a value", word) end
   if type(default) == "string" then return text end
   local number = math.type(default) == "integer" and math.tointeger(tonumber(text)) or math.type(default) == "float" and tonumber(text)
+  if number and math.type(default) == "float" then number = number + 0.0 end
   return number or refuse(defaults, "option %s wants a %s, got '%s'", word, math.type(default) == "integer" and "whole number" or "number", text)
 end
 

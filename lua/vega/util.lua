@@ -27,8 +27,9 @@ end
 function util.nearest(word, names)
   local best, distance
   for _, name in ipairs(names) do
-    local d = edit_distance(tostring(word), tostring(name))
-    if d <= 3 and (not distance or d < distance) then best, distance = name, d end
+    local a, b = tostring(word), tostring(name)
+    local d = math.abs(#a - #b) <= 3 and edit_distance(a, b)          -- not of a word of a megabyte
+    if d and d <= 3 and (not distance or d < distance) then best, distance = name, d end
   end
   return best
 end

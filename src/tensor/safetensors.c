@@ -60,6 +60,7 @@ static vg_status parse_entry(entry *e, const char *name, const json_t *v, const 
     }
     e->shape.dim[a] = (int64_t)length;
   }
+  if (vg_shape_check(&e->shape) != VG_OK) return vg_fail(VG_EFORMAT, "%s: tensor '%.100s' has a bad shape", path, name);    /* 0 x huge needs no bytes */
   if (!natural(&e->begin, json_array_get(range, 0)) || !natural(&e->end, json_array_get(range, 1)) || e->end < e->begin ||
       e->end - e->begin != bytes) {
     return vg_fail(VG_EFORMAT, "%s: tensor '%.100s' has data_offsets that are not the %" PRIu64 " bytes of its shape", path, name, bytes);

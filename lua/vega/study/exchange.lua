@@ -196,7 +196,9 @@ local function add_study(db, line, name)
   return study.name, add(db, 1, "study_import", columns_of(1, study, STUDY, { n = 0 }))[1].study_id
 end
 
-local function read_study(db, lines, name)
+--- Adds the study that `lines` gives one by one to an open store, in the caller's transaction. Raises { message =, code = }.
+-- @return the study's name, its number of trials
+function exchange.read(db, lines, name)
   local n, ids, trials, study_id = 0, {}, 0, nil
   for text in lines do
     n = n + 1
@@ -234,7 +236,7 @@ function exchange.import(url, from, options)
     local lines = opened(from)
     local begun, why, reason = db:begin()
     if not begun then error({ message = why, code = reason }, 0) end
-    local ok, name, trials = xpcall(read_study, function(e) return e end, db, lines, options and options.name)
+    local ok, name, trials = xpcall(exchange.read, function(e) return e end, db, lines, options and options.name)
     if not ok then
       db:rollback()
       error(name, 0)
