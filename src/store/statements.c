@@ -24,6 +24,8 @@ const vg_statement vg__statements[] = {
   { "meta_set", "INSERT INTO meta(key, value) VALUES($1, $2) ON CONFLICT(key) DO UPDATE SET value = excluded.value", NULL },
   { "meta_drop", "DELETE FROM meta WHERE key = $1", NULL },
 
+  { "integrity", "PRAGMA integrity_check", "SELECT 'ok' AS integrity_check" },
+
   { "study_create", "INSERT INTO study(name, created_at, status, objectives_json, space_json, space_hash, strategy, strategy_json, seed_lo,"
                     " seed_hi, budget_json, env_json) VALUES($1, wall_now(), 'ACTIVE', $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                     " RETURNING study_id", NULL },

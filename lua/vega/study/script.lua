@@ -17,7 +17,8 @@ function script.split(defaults, words)
       path = word
     else
       own[#own + 1] = word
-      if defaults[key] ~= nil and type(defaults[key]) ~= "boolean" then
+      if defaults[key] == nil then arguments(defaults, own) end                       -- raises, or prints the help
+      if type(defaults[key]) ~= "boolean" then
         i = i + 1
         own[#own + 1] = words[i]
       end

@@ -158,8 +158,12 @@ local function loop(self)
   end
 end
 
+-- By the store's account: the interrupt may have come between the claim and our noting it.
 local function give_back(self)
-  for _, held in ipairs(self.held) do self.db:release(held.trial_id, held.epoch) end
+  self.db:rollback()
+  for _, row in ipairs(self.db:run("trial_owned", self.journal.study_id) or {}) do
+    if row.owner == self.me then self.db:release(row.trial_id, row.epoch) end
+  end
 end
 
 local function enlist(self)
