@@ -62,6 +62,8 @@ const vg_statement vg__statements[] = {
   /* Whoever holds it or not, it is ours: the epoch fences them. */
   { "trial_seize", "UPDATE trial SET state = 'RUNNING', owner = NULL, not_before = NULL, attempts = attempts + 1, epoch = epoch + 1,"
                    " started_at = wall_now() WHERE trial_id = $1", NULL },
+  { "trial_pause", "SELECT min(not_before) - store_now() AS seconds FROM trial WHERE study_id = $1 AND state = 'WAITING'"
+                   " AND not_before > store_now()", NULL },
   { "trial_owned", "SELECT trial_id, epoch, number, owner FROM trial WHERE study_id = $1 AND state = 'RUNNING' AND owner IS NOT NULL"
                    " ORDER BY number", NULL },
   { "trial_asked", "SELECT payload_json FROM event WHERE study_id = $1 AND trial_id = $2 AND kind = 'ask' ORDER BY seq DESC LIMIT 1", NULL },

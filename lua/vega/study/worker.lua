@@ -136,6 +136,13 @@ local function may_inherit(self)
   return row ~= nil and row.status == "ACTIVE" and Lead.is_orphaned(persist(self, "run", "lead_get", self.journal.study_id)[1])
 end
 
+-- Until somebody writes, or the soonest pause of a lost trial is over.
+local function idle(self)
+  local pause = persist(self, "run", "trial_pause", self.journal.study_id)[1].seconds
+  self.db:wait(math.min(IDLE, math.max(0.001, pause or IDLE)))
+  if core.sys.interrupted() then error("interrupted!", 0) end
+end
+
 local function is_done(self)
   local row = persist(self, "run", "study_find", self.study.name)[1]
   return not row or row.status == "DONE"
@@ -151,10 +158,7 @@ local function loop(self)
     if #rows > 0 then work(self, rows, at)
     elseif is_done(self) then return "done"
     elseif may_inherit(self) then return "lead"
-    else
-      self.db:wait(IDLE)
-      if core.sys.interrupted() then error("interrupted!", 0) end
-    end
+    else idle(self) end
   end
 end
 
