@@ -1,9 +1,10 @@
-/* vega.core.hash: FNV-1a of texts, and the canonical text of an architecture: one line a decision, "name=value", values marked by type.
+/* vega.core.hash: FNV-1a and SHA-256 of texts, bytes as hexadecimal and base64, and the canonical text of an architecture: one line a decision, "name=value", values marked by type.
  * The rules of the text are those of lua/vega/space/text.lua (text.canonical); a test holds the two together. */
 #include "base/hash.h"
 
 #include <string.h>
 
+#include "base/sha256.h"
 #include "bind/vgl.h"
 
 /* A growing luaL_Buffer wants the top of the stack for itself, so what is being written is moved to a fixed slot below it first. */
@@ -112,7 +113,45 @@ static int hash_fnv(lua_State *L) {                   /* fnv(text) -> integer */
   return 1;
 }
 
-static const luaL_Reg FUNCTIONS[] = { { "architecture", hash_architecture }, { "canonical", hash_canonical }, { "fnv", hash_fnv }, { NULL, NULL } };
+static int hash_sha256(lua_State *L) {                /* sha256(text) -> 32 bytes */
+  uint8_t digest[VG_SHA256_BYTES];
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  vg_sha256(digest, text, n);
+  lua_pushlstring(L, (const char *)digest, sizeof digest);
+  return 1;
+}
+
+static int hash_hex(lua_State *L) {                   /* hex(bytes) -> two hexadecimal digits a byte */
+  size_t n;
+  const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 1, &n);
+  luaL_Buffer b;
+  char *to = luaL_buffinitsize(L, &b, 2 * n);
+  for (size_t i = 0; i < n; i++) {
+    to[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+    to[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+  }
+  luaL_pushresultsize(&b, 2 * n);
+  return 1;
+}
+
+static int hash_base64(lua_State *L) {                /* base64(bytes) -> text, RFC 4648 */
+  static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  size_t n, at = 0;
+  const unsigned char *p = (const unsigned char *)luaL_checklstring(L, 1, &n);
+  luaL_Buffer b;
+  char *to = luaL_buffinitsize(L, &b, (n + 2) / 3 * 4);
+  for (size_t i = 0; i < n; i += 3) {
+    size_t have = n - i < 3 ? n - i : 3;
+    unsigned bits = (unsigned)p[i] << 16 | (have > 1 ? (unsigned)p[i + 1] << 8 : 0) | (have > 2 ? p[i + 2] : 0);
+    for (size_t k = 0; k < 4; k++) to[at++] = k <= have ? DIGITS[bits >> (18 - 6 * k) & 63] : '=';
+  }
+  luaL_pushresultsize(&b, at);
+  return 1;
+}
+
+static const luaL_Reg FUNCTIONS[] = { { "architecture", hash_architecture }, { "base64", hash_base64 }, { "canonical", hash_canonical },
+                                      { "fnv", hash_fnv }, { "hex", hash_hex }, { "sha256", hash_sha256 }, { NULL, NULL } };
 
 int luaopen_vega_core_hash(lua_State *L) {
   luaL_newlib(L, FUNCTIONS);
