@@ -190,6 +190,106 @@ function Stored:candidates()
   return best
 end
 
+-- The k-th objective by its name, by default the first; raises with an exit code.
+local function objective_index(self, name)
+  local names = {}
+  for i, o in ipairs(self.objectives) do
+    if o.name == (name or self.objectives[1].name) then return i end
+    names[i] = o.name
+  end
+  error(util.failure(2, "%s", util.unknown(("study '%s'"):format(self.name), "objective", name, names)), 0)
+end
+
+-- The highest fidelity reached, nil without a scheduler; what was measured elsewhere counts as trained to the end.
+local function level_of(self)
+  local most = self.scheduler and self.scheduler.params.max
+  return self.scheduler and run(self, "best_level", self.id, most and most + 0.0)[1].level
+end
+
+-- A trial without what is in its events: values are those of the objectives.
+local function brief(self, number)
+  local row = run(self, "trial_find", self.id, number)[1]
+  local t = { id = row.number, arch = decode(row.params_json), hash = row.arch_hash, values = {}, state = row.state, reason = row.reason,
+    params = row.params, macs = row.macs, fidelity = row.fidelity, attempts = row.attempts }
+  for _, v in ipairs(run(self, "trial_values", row.trial_id)) do
+    local o = self.objectives[v.objective]
+    if o then t.values[o.name] = v.value end
+  end
+  return t
+end
+
+local function brief_all(self, numbers)
+  local list = {}
+  for i, number in ipairs(numbers) do list[i] = brief(self, number) end
+  return list
+end
+
+--- The k best trials (1) by an objective, by default the first. They have what Stored:trials() has but curves, messages, seconds and, without
+-- constraints, values that are no objectives: so it takes no longer in a large study.
+function Stored:best(k, name)
+  local index = objective_index(self, name)
+  if #self.constraints > 0 then
+    local list = self:candidates()
+    table.sort(list, function(a, b) return objective.before(a, b, index) end)
+    return table.move(list, 1, math.min(k or 1, #list), 1, {})
+  end
+  local sign, numbers = self.objectives[index].goal == "max" and -1.0 or 1.0, {}
+  for i, row in ipairs(run(self, "best_list", self.id, level_of(self), index, sign, k or 1)) do numbers[i] = row.number end
+  return brief_all(self, numbers)
+end
+
+local function dominates(a, b)
+  for k = 1, #a do if a[k] > b[k] then return false end end
+  return true                                              -- or is equal; callers have seen to that
+end
+
+local function equal(a, b)
+  for k = 1, #a do if a[k] ~= b[k] then return false end end
+  return true
+end
+
+-- Points that no other dominates. In lexicographic order only an earlier one can dominate a later.
+local function nondominated(points)
+  table.sort(points, function(a, b)
+    for k = 1, #a do if a[k] ~= b[k] then return a[k] < b[k] end end
+    return a.number < b.number
+  end)
+  local front = {}
+  for _, p in ipairs(points) do
+    local is_dominated = false
+    for i = #front, 1, -1 do
+      if dominates(front[i], p) and not equal(front[i], p) then
+        is_dominated = true
+        break
+      end
+    end
+    if not is_dominated then front[#front + 1] = p end
+  end
+  return front
+end
+
+--- The trials of Stored:front(), in the form and for the reason of Stored:best.
+function Stored:brief_front()
+  if #self.constraints > 0 then return self:front() end
+  local points, last = {}, nil
+  for _, row in ipairs(run(self, "point_list", self.id, level_of(self))) do
+    if not last or last.number ~= row.number then
+      last = { number = row.number }
+      points[#points + 1] = last
+    end
+    local o = self.objectives[row.objective]
+    last[row.objective] = o.goal == "max" and -row.value or row.value
+  end
+  local whole = {}
+  for _, p in ipairs(points) do if #p == #self.objectives then whole[#whole + 1] = p end end
+  local numbers = {}
+  for i, p in ipairs(nondominated(whole)) do numbers[i] = p.number end
+  local list = brief_all(self, numbers)
+  for _, t in ipairs(list) do t.costs, t.violation = objective.costs(self.objectives, t.values), 0 end
+  table.sort(list, function(a, b) return objective.before(a, b, 1) end)
+  return list
+end
+
 local function by_first(a, b) return objective.before(a, b, 1) end
 
 --- The trials that none dominates, the best by the first objective first; each also has costs (minimised). The same as Driver:front().
