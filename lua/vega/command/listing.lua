@@ -1,8 +1,8 @@
 --- A listing as a table for people, or as JSON, CSV or TSV for programs: the one way in which every command prints one.
 --    listing.show("csv", { { "name" }, { "trials", right = true }, { "begun", text = listing.time } }, rows)
--- A column is { key of the row [, title =] [, right = true] [, text = function(value) -> text] [, colour = function(value) -> colour] }; text is for people and, with plain = true,
--- for CSV and TSV, too. JSON has rows[i].object, else the columns' values. Numbers that are not finite are nan, inf, -inf, in JSON {"$f":"nan"}.
-local core_json = require("vega.core").json
+-- A column is { key of the row [, title =] [, right = true] [, whole = true] [, text = function(value) -> text]
+-- [, colour = function(value) -> colour] }: `whole` is not cut while there is room; `text` is for people and, with plain = true, for CSV and TSV, too.
+-- JSON has rows[i].object, else the columns' values. Numbers that are not finite are nan, inf, -inf, in JSON {"$f":"nan"}.
 local terminal = require "vega.terminal"
 
 local listing = { FORMATS = { "table", "json", "csv", "tsv" } }
@@ -18,6 +18,9 @@ function listing.duration(seconds)
   if seconds < 7200 then return ("%.3g min"):format(seconds / 60) end
   return ("%.4g h"):format(seconds / 3600)
 end
+
+--- "1 trial", "3 trials".
+function listing.count(n, what) return ("%d %s%s"):format(n, what, n == 1 and "" or "s") end
 
 local function plain(value, digits)
   if value == nil or value == core_json.null then return "" end

@@ -20,8 +20,8 @@ end
 --- The URL of --store, or from where settings has it; ends the program with 2 when it is no URL.
 function opened.url(who, given)
   local url = settings.store(who, given)
-  local ok, message = pcall(require("vega.store").where, url)
-  if not ok then error(util.failure(2, "%s: %s", who, tostring(message)), 0) end
+  local where, message, code = stored.where(url)
+  if not where then error(util.failure(code, "%s: %s", who, message), 0) end
   return url
 end
 

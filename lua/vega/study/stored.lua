@@ -28,10 +28,17 @@ local function exists(path)
   return file ~= nil
 end
 
+--- As vega.store.where, but nil, a message and an exit code for a wrong URL.
+function stored.where(url)
+  local ok, where = pcall(store.where, url)
+  if ok then return where end
+  return nil, (tostring(where):gsub("^[^\n]-%.lua:%d+: ", "")), 2
+end
+
 -- A store that is there; nil, a message and an exit code.
 local function open_store(url)
-  local ok, where = pcall(store.where, url)
-  if not ok then return nil, tostring(where), 2 end
+  local where, why, exit_code = stored.where(url)
+  if not where then return nil, why, exit_code end
   if where.kind == "sqlite" and not exists(where.path) then return nil, ("store '%s': there is no such file"):format(where.shown), 4 end
   local db, message, code = store.open(url)
   if not db then return nil, ("store '%s': %s (%s)"):format(where.shown, message:gsub("^store: ", ""), code), 4 end

@@ -1,6 +1,7 @@
 --- vega-lua study best: the best trials of a study, or its front.
 local arguments = require "vega.arguments"
 local listing = require "vega.command.listing"
+local log = require "vega.log"
 local opened = require "vega.command.opened"
 local trial_rows = require "vega.command.trial_rows"
 local util = require "vega.util"
@@ -21,7 +22,7 @@ return function(words)
   local trials = is_front and study:brief_front() or study:best(math.max(o.k, 1), by)
   trial_rows.show(o.format, study.objectives, trials, ARCHITECTURE)
   if #trials == 0 then
-    io.stderr:write(("study best: '%s' has no successful trial yet\n"):format(study.name))
+    log.error("study best: '%s' has no successful trial yet", study.name)
     return 3
   end
   return 0

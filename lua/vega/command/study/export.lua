@@ -1,6 +1,7 @@
 --- vega-lua study export: a study as JSON lines (vega.study.exchange).
 local arguments = require "vega.arguments"
 local exchange = require "vega.study.exchange"
+local log = require "vega.log"
 local opened = require "vega.command.opened"
 local util = require "vega.util"
 
@@ -27,6 +28,6 @@ return function(words)
   local n, message, code = exchange.export(url, name, to)
   if not n and o.out == "-" and message:find "Broken pipe" then return 0 end
   opened.assert(n, message, code)
-  if o.out ~= "-" then io.stderr:write(("study '%s': %d lines in %s\n"):format(name, n, o.out)) end
+  if o.out ~= "-" then log.info("study '%s': %d lines in %s", name, n, o.out) end
   return 0
 end

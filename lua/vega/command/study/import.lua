@@ -1,6 +1,8 @@
 --- vega-lua study import: a study from JSON lines into a store (vega.study.exchange).
 local arguments = require "vega.arguments"
 local exchange = require "vega.study.exchange"
+local listing = require "vega.command.listing"
+local log = require "vega.log"
 local opened = require "vega.command.opened"
 local util = require "vega.util"
 
@@ -16,6 +18,6 @@ return function(words)
   if from == io.lines then from = io.stdin:lines() end
   local name, trials, code = exchange.import(url, from, { name = o.name ~= "" and o.name or nil })
   opened.assert(name, trials, code)
-  io.stderr:write(("study '%s': %d trials\n"):format(name, trials))
+  log.info("study '%s': %s", name, listing.count(trials, "trial"))
   return 0
 end

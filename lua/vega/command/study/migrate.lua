@@ -1,6 +1,7 @@
 --- vega-lua study migrate: a store to this version's schema, or studies to another store.
 local arguments = require "vega.arguments"
 local exchange = require "vega.study.exchange"
+local listing = require "vega.command.listing"
 local opened = require "vega.command.opened"
 local store = require "vega.store"
 local stored = require "vega.study.stored"
@@ -50,7 +51,7 @@ local function copy(from, name, to, new_name)
   local there, trials, import_code = exchange.import(to, lines, { name = new_name })
   if why then opened.assert(nil, why, code) end
   opened.assert(there, trials, import_code)
-  print(("study '%s': %d trials, now in '%s'%s"):format(name, trials, store.where(to).shown, there ~= name and (" as '%s'"):format(there) or ""))
+  print(("study '%s': %s, now in '%s'%s"):format(name, listing.count(trials, "trial"), store.where(to).shown, there ~= name and (" as '%s'"):format(there) or ""))
 end
 
 return function(words)

@@ -1,5 +1,6 @@
 --- vega-lua study repair: is the store whole, and is anything left in it that a crash interrupted?
 local arguments = require "vega.arguments"
+local listing = require "vega.command.listing"
 local opened = require "vega.command.opened"
 local plan = require "vega.command.plan"
 local settings = require "vega.settings"
@@ -48,14 +49,14 @@ local function check_study(study, steps)
   local function add(text, action) steps[#steps + 1] = { ("study '%s': %s"):format(study.name, text), action } end
   local dead = study:run("lease_dead", study.id)
   if #dead > 0 then
-    add(("release %d trials whose worker is gone: %s"):format(#dead, numbers_text(dead)), function()
+    add(("release %s whose worker is gone: %s"):format(listing.count(#dead, "trial"), numbers_text(dead)), function()
       while done(study.db:reap()) > 0 do end
     end)
   end
   local led = is_led(study)
   local orphans = led and {} or study:run("trial_orphans", study.id)
   if #orphans > 0 then
-    add(("release %d trials that nobody holds"):format(#orphans), function() done(study.db:adopt(study.id)) end)
+    add(("release %s that nobody holds"):format(listing.count(#orphans, "trial")), function() done(study.db:adopt(study.id)) end)
   end
   local last, row = study:run("number_last", study.id)[1].number, study:run("study_find", study.name)[1]
   if row.next_number <= last then

@@ -24,7 +24,7 @@ return function(words)
   local study <close> = opened.study("study rm", o.store, names[1])
   if not o.force then check_idle(study) end
   local _, n = study:counts()
-  local steps = { { ("remove study '%s' with %d trials from '%s'"):format(study.name, n, study.shown), function()
+  local steps = { { ("remove study '%s' with %s from '%s'"):format(study.name, listing.count(n, "trial"), study.shown), function()
     opened.assert(study.db:remove(study.id))
   end } }
   local root = folders.root(store.where(study.url).path)

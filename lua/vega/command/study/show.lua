@@ -74,7 +74,7 @@ local function lines_of(study, f)
   for _, row in ipairs(f.outcomes) do
     add("attempts " .. row.outcome:lower(), ("%d, %s in all"):format(row.n, listing.duration(row.seconds)))
   end
-  for _, w in ipairs(f.owners) do add("worker", ("%s: %d attempts, last %s"):format(w.owner, w.attempts, listing.time(w.last_at))) end
+  for _, w in ipairs(f.owners) do add("worker", ("%s: %s, last %s"):format(w.owner, listing.count(w.attempts, "attempt"), listing.time(w.last_at))) end
   for _, w in ipairs(f.workers) do add("registered", ("%s: seen %s ago"):format(w.worker_id, listing.duration(w.seconds_ago))) end
   local env = study.env
   add("command", env.command and table.concat(env.command, " "))
