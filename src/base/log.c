@@ -88,12 +88,10 @@ static int reopen(void) {
   return 0;
 }
 
-/* F -> F.1 -> F.2. The lock is on the full file: whoever gets it later sees that the name is another file's by now. */
+/* F -> F.1 -> F.2, under the lock. */
 static int turn(void) {
   char from[sizeof file.path + 8], to[sizeof file.path + 8];
-  struct stat ours;
-  if (flock(file.fd, LOCK_EX) != 0 || fstat(file.fd, &ours) != 0) return -1;
-  for (int i = VG_LOG_FILES - 1; i > 0 && is_current(&ours); i--) {
+  for (int i = VG_LOG_FILES - 1; i > 0; i--) {
     snprintf(to, sizeof to, "%s.%d", file.path, i);
     snprintf(from, sizeof from, i > 1 ? "%s.%d" : "%s", file.path, i - 1);
     if (rename(from, to) != 0 && errno != ENOENT) return -1;
@@ -101,14 +99,26 @@ static int turn(void) {
   return reopen();
 }
 
-static int append(const char *line, size_t n) {
+/* Locks the file of that name with room for n bytes. The lock is on the file, not on its name: whoever gets it looks whether they still belong
+ * together, and closing it gives it back. A terminal or a pipe has neither lock nor size. */
+static int lock_with_room(size_t n) {
   struct stat ours;
-  if (fstat(file.fd, &ours) != 0) return -1;
-  if (S_ISREG(ours.st_mode)) {
-    if (!is_current(&ours) && reopen() != 0) return -1;
+  for (;;) {
     if (fstat(file.fd, &ours) != 0) return -1;
-    if ((uint64_t)ours.st_size + n > file.most_bytes && ours.st_size > 0 && turn() != 0) return -1;
+    if (!S_ISREG(ours.st_mode)) return 0;
+    if (flock(file.fd, LOCK_EX) != 0 || fstat(file.fd, &ours) != 0) return -1;
+    if (!is_current(&ours)) {
+      if (reopen() != 0) return -1;
+    } else if (ours.st_size > 0 && (uint64_t)ours.st_size + n > file.most_bytes) {
+      if (turn() != 0) return -1;
+    } else {
+      return 0;
+    }
   }
+}
+
+static int append(const char *line, size_t n) {
+  if (lock_with_room(n) != 0) return -1;
   while (n > 0) {
     ssize_t k = write(file.fd, line, n);
     if (k < 0 && errno == EINTR) continue;
@@ -116,6 +126,7 @@ static int append(const char *line, size_t n) {
     line += k;
     n -= (size_t)k;
   }
+  flock(file.fd, LOCK_UN);
   return 0;
 }
 

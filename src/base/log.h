@@ -1,5 +1,5 @@
 /* What the program says beside its data: to standard error down to a level, and to a file, if one is open, as JSON lines.
- * Any thread and any number of processes may write to the same file: a line is one write at its end. */
+ * Any thread and any number of processes may write to the same file: a line is added whole, under a lock. */
 #ifndef VG_BASE_LOG_H
 #define VG_BASE_LOG_H
 

@@ -3,6 +3,8 @@
 -- A column is { key of the row [, title =] [, right = true] [, whole = true] [, text = function(value) -> text]
 -- [, colour = function(value) -> colour] }: `whole` is not cut while there is room; `text` is for people and, with plain = true, for CSV and TSV, too.
 -- JSON has rows[i].object, else the columns' values. Numbers that are not finite are nan, inf, -inf, in JSON {"$f":"nan"}.
+local core_json = require("vega.core").json
+local log = require "vega.log"
 local terminal = require "vega.terminal"
 
 local listing = { FORMATS = { "table", "json", "csv", "tsv" } }
@@ -53,16 +55,31 @@ end
 
 local MOST = 60                           -- columns of one cell where the terminal says nothing
 
--- Takes from the widest column until all fit in `room`.
-local function fit(widths, room)
-  local total = 2 * (#widths - 1)
-  for _, w in ipairs(widths) do total = total + w end
-  while total > room do
-    local widest = 1
-    for i, w in ipairs(widths) do if w > widths[widest] then widest = i end end
-    if widths[widest] <= 4 then return end
-    widths[widest], total = widths[widest] - 1, total - 1
+local LEAST = 8                           -- columns that are left of a text; a number is shown whole or not at all
+
+local function total(widths, n)
+  local sum = 2 * (n - 1)
+  for k = 1, n do sum = sum + widths[k] end
+  return sum
+end
+
+-- The widest text that may still be shortened, or nil.
+local function widest_text(columns, widths, n)
+  local widest
+  for k = 1, n do
+    if not columns[k].right and widths[k] > LEAST and (not widest or widths[k] > widths[widest]) then widest = k end
   end
+  return widest
+end
+
+-- Shortens texts until all columns fit in `room`; where they cannot, leaves out the last ones. Returns how many are shown.
+local function fit(columns, widths, room)
+  local n = #columns
+  while n > 1 and total(widths, n) > room do
+    local k = widest_text(columns, widths, n)
+    if k then widths[k] = widths[k] - 1 else n = n - 1 end
+  end
+  return n
 end
 
 local function cells_of(columns, rows)
@@ -85,12 +102,12 @@ SHOW["table"] = function(columns, rows)
   if #rows == 0 then return end
   local cells, widths = cells_of(columns, rows)
   local room = terminal.width(1)
-  if room then fit(widths, room) end
+  local n = room and fit(columns, widths, room) or #columns
   local function line(texts, row)
     local parts = {}
-    for k, column in ipairs(columns) do
-      local text = cut(texts[k], widths[k])
-      local padded = k == #columns and not column.right and text or pad(text, widths[k], column.right)
+    for k = 1, n do
+      local column, text = columns[k], cut(texts[k], widths[k])
+      local padded = k == n and not column.right and text or pad(text, widths[k], column.right)
       parts[k] = terminal.paint(row and column.colour and column.colour(row[column[1]]), padded)
     end
     io.write((table.concat(parts, "  "):gsub(" +$", "")), "\n")
@@ -99,6 +116,7 @@ SHOW["table"] = function(columns, rows)
   for k, column in ipairs(columns) do titles[k] = column.title or column[1] end
   line(titles)
   for i, texts in ipairs(cells) do line(texts, rows[i]) end
+  if n < #columns then log.info("%d columns do not fit here: %s", #columns - n, table.concat(titles, ", ", n + 1)) end
 end
 
 function SHOW.json(columns, rows)

@@ -43,7 +43,7 @@ end
 -- The budget does not always say how far it is: then time alone counts.
 local function is_due(self, now, part)
   if self.rewrites then return now - self.at >= 1 / REWRITES end
-  return now - self.at >= PAUSE and (part == 0 or part - self.share >= SHARE)
+  return now - self.at >= PAUSE and (part == 0 or part - self.share >= SHARE - 1e-9)
 end
 
 local function cut(text)
