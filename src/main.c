@@ -398,7 +398,7 @@ static int run_all(lua_State *L, int argc, char **argv) {
   options o = { 0 };
   if (is_word(argv[1], "--version")) return print_version(L, argv + 2);
   if (is_word(argv[1], "--help") || (is_word(argv[1], "help") && !argv[2])) return printf("%s%s%s", EXAMPLES, USAGE, HELP) < 0;
-  if (is_word(argv[1], "--agent")) argv[1] += 2;          /* a command in the form of an option */
+  if (is_word(argv[1], "--agent")) memmove(argv[1], argv[1] + 2, sizeof "agent");          /* a command in the form of an option */
   int code = read_options(&o, argv);
   if (code == 0) code = set_up_log();
   if (code) return code;

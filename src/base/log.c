@@ -106,7 +106,9 @@ static int lock_with_room(size_t n) {
   for (;;) {
     if (fstat(file.fd, &ours) != 0) return -1;
     if (!S_ISREG(ours.st_mode)) return 0;
-    if (flock(file.fd, LOCK_EX) != 0 || fstat(file.fd, &ours) != 0) return -1;
+    while (flock(file.fd, LOCK_EX) != 0)
+      if (errno != EINTR) return -1;
+    if (fstat(file.fd, &ours) != 0) return -1;
     if (!is_current(&ours)) {
       if (reopen() != 0) return -1;
     } else if (ours.st_size > 0 && (uint64_t)ours.st_size + n > file.most_bytes) {
