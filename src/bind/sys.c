@@ -101,10 +101,31 @@ static size_t machine_memory(void) {
   return bytes;
 }
 
-/* memory_limit(bytes): over it allocations fail with ENOMEM; 0: what the machine has. */
+/* What Lua had before, and the count that the engine's limit knows of. Shrinking never fails, as Lua demands. */
+static lua_Alloc plain_allocator;
+static void *count_allocation(void *context, void *block, size_t old_size, size_t size) {
+  ptrdiff_t more = (ptrdiff_t)size - (block ? (ptrdiff_t)old_size : 0);
+  if (!vg_alloc_charge(more)) return NULL;
+  void *p = plain_allocator(context, block, old_size, size);
+  if (!p && size) vg_alloc_charge(-more);
+  return p;
+}
+
+static void count_lua(lua_State *L) {
+  void *context;
+  lua_Alloc now = lua_getallocf(L, &context);
+  if (now == count_allocation) return;
+  plain_allocator = now;
+  vg_alloc_charge((ptrdiff_t)lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB));
+  lua_setallocf(L, count_allocation, context);
+}
+
+/* memory_limit(bytes [, with_lua]): over it allocations of the engine fail with ENOMEM; 0: what the machine has. with_lua: what Lua has counts, too,
+ * and its allocations fail as well. */
 static int sys_memory_limit(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 0, 1, "bytes >= 0 expected");
+  if (lua_toboolean(L, 2)) count_lua(L);
   vg_alloc_set_limit(n ? (size_t)n : machine_memory());
   return 0;
 }

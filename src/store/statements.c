@@ -25,6 +25,8 @@ const vg_statement vg__statements[] = {
   { "meta_set", "INSERT INTO meta(key, value) VALUES($1, $2) ON CONFLICT(key) DO UPDATE SET value = excluded.value", NULL },
   { "meta_drop", "DELETE FROM meta WHERE key = $1", NULL },
 
+  { "integrity", "PRAGMA integrity_check", "SELECT 'ok' AS integrity_check" },
+
   { "study_create", "INSERT INTO study(name, created_at, status, objectives_json, space_json, space_hash, strategy, strategy_json, seed_lo,"
                     " seed_hi, budget_json, env_json) VALUES($1, wall_now(), 'ACTIVE', $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                     " RETURNING study_id", NULL },
@@ -34,6 +36,8 @@ const vg_statement vg__statements[] = {
   { "study_status", "UPDATE study SET status = $1 WHERE study_id = $2", NULL },
   { "study_next", "UPDATE study SET next_number = $1 WHERE study_id = $2", NULL },
   { "study_script", "UPDATE study SET script_sha256 = $2, script = $3 WHERE study_id = $1", NULL },
+
+  { "study_env", "UPDATE study SET env_json = $2 WHERE study_id = $1", NULL },
 
   /* A trial of the process that asks for it, without a lease. */
   { "trial_create", "INSERT INTO trial(study_id, number, params_json, arch_hash, state, attempts, epoch, created_at, started_at)"
@@ -56,6 +60,14 @@ const vg_statement vg__statements[] = {
   { "trial_close", "UPDATE trial SET state = $2, reason = $3, fidelity = coalesce($4, fidelity), owner = NULL,"
                    " finished_at = CASE WHEN $2 = 'PAUSED' THEN NULL ELSE wall_now() END WHERE trial_id = $1", NULL },
   { "trial_requeue", "UPDATE trial SET state = 'WAITING', owner = NULL, not_before = store_now() + $2 WHERE trial_id = $1", NULL },
+  /* Whoever holds it or not, it is ours: the epoch fences them. */
+  { "trial_seize", "UPDATE trial SET state = 'RUNNING', owner = NULL, not_before = NULL, attempts = attempts + 1, epoch = epoch + 1,"
+                   " started_at = wall_now() WHERE trial_id = $1", NULL },
+  { "trial_pause", "SELECT min(not_before) - store_now() AS seconds FROM trial WHERE study_id = $1 AND state = 'WAITING'"
+                   " AND not_before > store_now()", NULL },
+  { "trial_owned", "SELECT trial_id, epoch, number, owner FROM trial WHERE study_id = $1 AND state = 'RUNNING' AND owner IS NOT NULL"
+                   " ORDER BY number", NULL },
+  { "trial_asked", "SELECT payload_json FROM event WHERE study_id = $1 AND trial_id = $2 AND kind = 'ask' ORDER BY seq DESC LIMIT 1", NULL },
   /* What a study that ran in one process left in flight. */
   { "trial_orphans", "SELECT trial_id, epoch FROM trial WHERE study_id = $1 AND state = 'RUNNING'"
                      " AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.trial_id = trial.trial_id) ORDER BY trial_id", NULL },
