@@ -112,4 +112,12 @@ function util.copy(value)
   return result
 end
 
+--- A new table with the entries of both; those of `b` win.
+function util.merge(a, b)
+  local result = {}
+  for k, v in pairs(a) do result[k] = v end
+  for k, v in pairs(b) do result[k] = v end
+  return result
+end
+
 return util

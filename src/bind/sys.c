@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/process.h"
 #include "base/threads.h"
+#include "bind/interrupt.h"
 #include "bind/vgl.h"
 #include "kernels/simd.h"
 #include "kernels/versions.h"
@@ -308,22 +310,61 @@ static int sys_wait(lua_State *L) {
   return 2;
 }
 
+/* exec({ program, argument, ... } [, folder]): this process becomes that program, in the folder. Returns only on failure: nil, message, "EIO". */
+static int sys_exec(lua_State *L) {
+  char *argv[MOST_WORDS + 1];
+  const char *folder = luaL_optstring(L, 2, NULL);
+  check_words(L, argv);
+  if (folder && chdir(folder) != 0) return io_failure(L, "change to the folder", folder);
+  fflush(NULL);
+  execvp(argv[0], argv);
+  return io_failure(L, "start", argv[0]);
+}
+
+/* setenv(name, value or nil): for this program and those that it starts; os.getenv sees it. */
+static int sys_setenv(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
+  luaL_argcheck(L, *name && !strchr(name, '='), 1, "a name without '=' expected");
+  if (value ? setenv(name, value, 1) : unsetenv(name)) return luaL_error(L, "not enough memory");
+  return 0;
+}
+
+/* width(fd) -> columns of the terminal there | nil: it is none */
+static int sys_width(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) lua_pushinteger(L, size.ws_col);
+  else lua_pushnil(L);
+  return 1;
+}
+
+/* on_status(function or nil): what SIGUSR1 prints, on standard error, is the text that the function returns. */
+static int sys_on_status(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vgl_on_status(L);
+  return 0;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
   { "clock", sys_clock },
   { "cpu", sys_cpu },
   { "disk", sys_disk },
+  { "exec", sys_exec },
   { "interrupted", sys_interrupted },
   { "isatty", sys_isatty },
   { "list", sys_list },
   { "make_dirs", sys_make_dirs },
   { "memory", sys_memory },
   { "memory_limit", sys_memory_limit },
+  { "on_status", sys_on_status },
   { "resumable", sys_resumable },
   { "run", sys_run },
+  { "setenv", sys_setenv },
   { "start", sys_start },
   { "threads", sys_threads },
   { "versions", sys_versions },
   { "wait", sys_wait },
+  { "width", sys_width },
   { "write_file", sys_write_file },
   { NULL, NULL },
 };

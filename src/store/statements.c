@@ -17,6 +17,7 @@
 #define HELD(lock) "SELECT study_id, max_attempts FROM trial WHERE trial_id = $1 AND epoch = $2 AND state = 'RUNNING'" lock
 #define LEADS(lock) "SELECT epoch FROM strategy_state WHERE study_id = $1 AND epoch = $2 AND owner IS NOT NULL" lock
 
+#define MEASURED "('COMPLETE','PRUNED','PAUSED')"
 #define OF_STUDY "trial_id IN (SELECT trial_id FROM trial WHERE study_id = $1)"
 
 const vg_statement vg__statements[] = {
@@ -155,6 +156,33 @@ const vg_statement vg__statements[] = {
                   " ORDER BY trial_id, metric.epoch, step, metric.name", NULL },
   { "event_import", "INSERT INTO event(study_id, trial_id, at, kind, payload_json) VALUES($1, $2, $3, $4, $5)", NULL },
   { "event_after", "SELECT * FROM event WHERE study_id = $1 AND seq > $2 ORDER BY seq", NULL },
+
+  /* vega-lua study: what it looks at beyond the above. A trial's fidelity that is not there is $2: it was measured elsewhere, to the end. */
+  { "best_level", "SELECT max(coalesce(fidelity, CAST($2 AS double precision))) AS level FROM trial WHERE study_id = $1 AND state IN " MEASURED
+                  " AND EXISTS (SELECT 1 FROM trial_value WHERE trial_value.trial_id = trial.trial_id AND kind = 'f')", NULL },
+  /* The k best by an objective: $4 = 1 the smallest, -1 the largest. */
+  { "best_list", "SELECT number FROM trial JOIN trial_value USING(trial_id) WHERE study_id = $1 AND state IN " MEASURED
+                 " AND objective = $3 AND kind = 'f' AND (CAST($2 AS double precision) IS NULL OR coalesce(fidelity, $2) >= $2)"
+                 " ORDER BY value * CAST($4 AS double precision), number LIMIT $5", NULL },
+  { "point_list", "SELECT number, objective, value FROM trial JOIN trial_value USING(trial_id) WHERE study_id = $1 AND state IN " MEASURED
+                  " AND kind = 'f' AND (CAST($2 AS double precision) IS NULL OR coalesce(fidelity, $2) >= $2)"
+                  " ORDER BY trial.trial_id, objective", NULL },
+  { "trial_find", "SELECT trial.*, arch.params, arch.macs FROM trial LEFT JOIN arch USING(study_id, arch_hash) WHERE study_id = $1 AND number = $2",
+    NULL },
+  { "trial_values", "SELECT * FROM trial_value WHERE trial_id = $1 ORDER BY objective", NULL },
+  { "number_last", "SELECT coalesce(max(number), 0) AS number FROM trial WHERE study_id = $1", NULL },
+  { "attempt_outcomes", "SELECT coalesce(outcome, 'RUNNING') AS outcome, count(*) AS n, sum(coalesce(ended_at, wall_now()) - attempt.started_at) AS seconds"
+                        " FROM attempt JOIN trial USING(trial_id) WHERE study_id = $1 GROUP BY coalesce(outcome, 'RUNNING') ORDER BY 1", NULL },
+  { "owner_list", "SELECT attempt.owner, attempt.host, count(*) AS attempts, min(attempt.started_at) AS first_at, max(coalesce(ended_at,"
+                  " attempt.started_at)) AS last_at FROM attempt JOIN trial USING(trial_id) WHERE study_id = $1 AND attempt.owner IS NOT NULL"
+                  " GROUP BY attempt.owner, attempt.host ORDER BY 1, 2", NULL },
+  { "lease_live", "SELECT count(*) AS n FROM lease JOIN trial USING(trial_id) WHERE study_id = $1 AND lease_until >= store_now()"
+                  " AND state = 'RUNNING'", NULL },
+  { "lease_dead", "SELECT number FROM lease JOIN trial USING(trial_id) WHERE study_id = $1 AND lease_until < store_now() AND state = 'RUNNING'"
+                  " ORDER BY number", NULL },
+  { "integrity", "PRAGMA integrity_check", "SELECT 'ok' AS integrity_check" },
+  { "references", "PRAGMA foreign_key_check", "SELECT 1 WHERE false" },
+  { "reindex", "REINDEX", "SELECT 1 WHERE false" },
 };
 enum { N_STATEMENTS = sizeof vg__statements / sizeof *vg__statements };
 _Static_assert(N_STATEMENTS <= (int)VG__MAX_STATEMENTS, "drivers keep room for as many prepared statements");
