@@ -188,6 +188,13 @@ void vg_alloc_reset_peak(void) {
   pthread_mutex_unlock(&lock);
 }
 
+size_t vg_alloc_get_limit(void) {
+  pthread_mutex_lock(&lock);
+  size_t bytes = limit;
+  pthread_mutex_unlock(&lock);
+  return bytes;
+}
+
 void vg_alloc_set_limit(size_t bytes) {
   pthread_mutex_lock(&lock);
   limit = bytes;

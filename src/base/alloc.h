@@ -32,6 +32,7 @@ vg_alloc_stats vg_alloc_get_stats(void);
 void vg_alloc_reset_peak(void);
 /* A cap on live block bytes, over which vg_block_get fails with VG_ENOMEM; 0 = none. */
 void vg_alloc_set_limit(size_t bytes);
+size_t vg_alloc_get_limit(void);
 
 /* Fault injection: the n-th allocation from now (1 = the next) and, when `forever`, all after it fail. n = 0 switches it off. */
 void vg_alloc_fail_at(long n, int forever);
