@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "bind/interrupt.h"
+#include "bind/sandbox.h"
 #include "bind/vgl.h"
 #include "kernels/simd.h"
 #include "store/url.h"
@@ -37,6 +38,10 @@ static const char HELP[] =
   "  --log-file F what is printed as JSON lines in F, too; F.1 and F.2 are older ones of 64 MiB\n"
   "  --color WHEN always, never or auto (also NO_COLOR=1, CLICOLOR_FORCE=1)\n"
   "  -            read the script from standard input\n"
+  "  --sandbox    run the script restricted: it sees what is on a list, and has limits\n"
+  "               (--sandbox=memory=256M,tensors=1G,instructions=1e9,seconds=30)\n"
+  "  --allow-bytecode\n"
+  "               load compiled Lua, too; a damaged file of it can break the interpreter\n"
   "  --           end of the options\n"
   "  --version    versions of the program and its libraries (--format json)\n"
   "  --help       this text\n"
@@ -51,12 +56,18 @@ static const char HELP[] =
   "  serve        a study's live report at http://127.0.0.1 (--store URL)\n"
   "  study WHAT   list, show, best, trials, export, import, resume, repair, gc, migrate, rm\n"
   "  worker       evaluate trials of the studies in a store (--store URL)\n"
-  "COMMAND --help says more of each.\n";
-static const char *const LONG_OPTIONS[] = { "--agent", "--color", "--format", "--help", "--log-file", "--version", NULL };
+  "COMMAND --help says more of each.\n"
+  "levels:\n"
+  "  trusted      a script named on the command line: all of Lua, like any interpreter\n"
+  "  restricted   --sandbox, every search-space file, scripts out of a store. Against accidents and\n"
+  "               simple malice; it is no security boundary: do not run code that you do not trust\n"
+  "               at all. docs/sandbox.md\n";
+static const char *const LONG_OPTIONS[] = { "--agent", "--allow-bytecode", "--color", "--format", "--help", "--log-file", "--sandbox", "--version", NULL };
 /* A command NAME is the function that the module vega.command.NAME returns. */
 static const char *const COMMANDS[] = { "agent", "doctor", "help", "list", "repl", "report", "run", "serve", "study", "worker", NULL };
 
-static int show_engine_frames;
+static int show_engine_frames, allow_bytecode;
+static const char *sandbox;          /* the limits, where --sandbox is given */
 
 /* -- errors ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -263,24 +274,41 @@ static int run_command(lua_State *L, const char *command, char **argv) {
   return failure ? report(L, failure) : (int)lua_tointeger(L, -1);
 }
 
-/* Text only: a file of bytecode can break the interpreter, so it is refused. */
-static int run_script(lua_State *L, char **argv, int script) {
-  const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
-  int failure = luaL_loadfilex(L, name, "t");
-  if (failure) return report(L, failure);
-  int n_args = 0;
-  while (argv[script + 1 + n_args]) n_args++;
-  luaL_checkstack(L, n_args + 2, "arguments");
-  for (int i = 0; i < n_args; i++) lua_pushstring(L, argv[script + 1 + i]);
-  return call(L, n_args);
-}
-
 static int usage_error(const char *problem, const char *word, const char *const *known) {
   const char *near = known ? vgl_nearest(word, known) : NULL;
   fprintf(stderr, "vega-lua: %s %s", problem, word);
   if (near) fprintf(stderr, "; did you mean %s?", near);
   fprintf(stderr, "\n%s", USAGE);
   return EXIT_USAGE;
+}
+
+/* The script as vega.sandbox runs it. */
+static int run_restricted(lua_State *L, char **argv, int script) {
+  if (strcmp(argv[script], "-") == 0) return usage_error("--sandbox wants a script's file, got", argv[script], NULL);
+  int code = require_module(L, "vega.sandbox");
+  if (code) return code;
+  lua_getfield(L, -1, "main");
+  lua_pushstring(L, sandbox);
+  int n_args = 0;
+  luaL_checkstack(L, 16, "arguments");
+  for (; argv[script + n_args]; n_args++) {
+    luaL_checkstack(L, 2, "arguments");
+    lua_pushstring(L, argv[script + n_args]);
+  }
+  return call(L, n_args + 1);
+}
+
+/* Text only: a file of bytecode can break the interpreter, so it is refused unless it is asked for. */
+static int run_script(lua_State *L, char **argv, int script) {
+  if (sandbox) return run_restricted(L, argv, script);
+  const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
+  int failure = luaL_loadfilex(L, name, allow_bytecode ? NULL : "t");
+  if (failure) return report(L, failure);
+  int n_args = 0;
+  while (argv[script + 1 + n_args]) n_args++;
+  luaL_checkstack(L, n_args + 2, "arguments");
+  for (int i = 0; i < n_args; i++) lua_pushstring(L, argv[script + 1 + i]);
+  return call(L, n_args);
 }
 
 static int is_word(const char *text, const char *word) { return text && strcmp(text, word) == 0; }
@@ -361,6 +389,10 @@ static int read_options(options *o, char **argv) {
       o->interactive = 1;
     } else if (read_common(argv, &i, &code)) {
       if (code) return code;
+    } else if (strcmp(argv[i], "--allow-bytecode") == 0) {
+      allow_bytecode = 1;
+    } else if (strcmp(argv[i], "--sandbox") == 0 || strncmp(argv[i], "--sandbox=", 10) == 0) {
+      sandbox = argv[i] + (argv[i][9] ? 10 : 9);
     } else {
       return usage_error("unknown option", argv[i], argv[i][1] == '-' ? LONG_OPTIONS : NULL);
     }
@@ -402,6 +434,8 @@ static int run_all(lua_State *L, int argc, char **argv) {
   int code = read_options(&o, argv);
   if (code == 0) code = set_up_log();
   if (code) return code;
+  if (sandbox && (!o.script || o.did_something || o.interactive)) return usage_error("--sandbox takes a script and neither -e, -l nor -i, got", argv[1], NULL);
+  if (!allow_bytecode) vgl_refuse_bytecode(L);
   int is_file = o.script && strcmp(argv[o.script], "-") != 0 && !find_command(argv[o.script]);
   set_path(L, is_file ? argv[o.script] : NULL);
   set_arg(L, argc, argv, o.script);

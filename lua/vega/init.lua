@@ -8,7 +8,7 @@ local vega = { version = core.sys.versions().vega }
 local MODULES = {
   arguments = "vega.arguments", cars = "vega.cars", comm = "vega.comm", data = "vega.data", densenas = "vega.densenas", differentiable = "vega.differentiable",
   evaluate = "vega.evaluate", genotype = "vega.genotype", graph = "vega.graph", hypergradient = "vega.hypergradient", nn = "vega.nn",
-  proxy = "vega.proxy", readout = "vega.supernet.readout", report = "vega.report", space = "vega.space", stats = "vega.stats",
+  proxy = "vega.proxy", readout = "vega.supernet.readout", report = "vega.report", sandbox = "vega.sandbox", space = "vega.space", stats = "vega.stats",
   strategy = "vega.strategy", study = "vega.study", supernet = "vega.supernet", train = "vega.train", zoo = "vega.zoo",
 }
 -- Members that a module may wrap and that the engine has otherwise.

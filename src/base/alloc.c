@@ -200,3 +200,5 @@ int vg_alloc_charge(ptrdiff_t more) {
   atomic_fetch_sub_explicit(&charged, (size_t)more, memory_order_relaxed);
   return 0;
 }
+
+size_t vg_alloc_get_limit(void) { return atomic_load(&limit); }
