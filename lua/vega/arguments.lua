@@ -28,7 +28,7 @@ local function value_of_option(about, key, default)
   if default == false or default == true then return "" end
   local words = about and about.one_of and about.one_of[key]
   if words then return " WORD" end
-  if about then return type(default) == "string" and (about.values and about.values[key] or " TEXT") or " N" end
+  if about then return about.values and about.values[key] or type(default) == "string" and " TEXT" or " N" end
   return " " .. (default == "" and "TEXT" or tostring(default))
 end
 

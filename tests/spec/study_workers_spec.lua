@@ -71,9 +71,9 @@ describe("a study with workers", function()
       assert.equal("", out)
       assert.matches(message, err)
     end
-    for line, message in pairs { ["%s run"] = "a script is missing", ["%s run a.lua b.lua"] = "one script expected",
+    for line, message in pairs { ["%s run"] = "a script is missing", ["%s run a.lua b.lua"] = "'b.lua' is one word too many",
       ["%s run --wrokers 2 a.lua"] = "unknown option %-%-wrokers; did you mean %-%-workers", ["%s run a.lua --workers -1"] = "must be >= 0, got %-1",
-      ["%s worker"] = "option %-%-store is missing", ["%s worker --store mem:"] = "cannot be shared" } do
+      ["%s worker"] = "which store%?", ["%s worker --store mem:"] = "cannot be shared" } do
       local code, _, err = helper.run(line)
       assert.equal(2, code, line)
       assert.matches(message, err)

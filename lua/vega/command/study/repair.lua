@@ -40,11 +40,6 @@ end
 
 local function done(...) return opened.assert(...) end
 
-local function is_led(study)
-  local lead = study:run("lead_get", study.id)[1]
-  return lead ~= nil and lead.owner ~= nil and lead.seconds_left > 0
-end
-
 local function check_study(study, steps)
   local function add(text, action) steps[#steps + 1] = { ("study '%s': %s"):format(study.name, text), action } end
   local dead = study:run("lease_dead", study.id)
@@ -53,7 +48,7 @@ local function check_study(study, steps)
       while done(study.db:reap()) > 0 do end
     end)
   end
-  local led = is_led(study)
+  local led = opened.leader(study) ~= nil
   local orphans = led and {} or study:run("trial_orphans", study.id)
   if #orphans > 0 then
     add(("release %s that nobody holds"):format(listing.count(#orphans, "trial")), function() done(study.db:adopt(study.id)) end)
