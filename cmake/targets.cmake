@@ -14,6 +14,8 @@ if(TARGET vega-lua)
   endforeach()
   install(TARGETS vega-lua RUNTIME DESTINATION bin)
   install(DIRECTORY lua searchspaces DESTINATION share/vega-lua)
+  install(FILES share/echarts/echarts.min.js share/echarts/LICENSE share/echarts/NOTICE DESTINATION share/vega-lua/share/echarts)
+  install(FILES share/report/report.js DESTINATION share/vega-lua/share/report)
   install(DIRECTORY src/bind DESTINATION share/vega-lua/src FILES_MATCHING PATTERN "*.c")    # vega-lua help reads the comments over functions
   # For a stock Lua, with LUA_PATH naming share/vega-lua/lua/?.lua and share/vega-lua/lua/?/init.lua.
   install(TARGETS core LIBRARY DESTINATION lib/lua/5.4/vega)

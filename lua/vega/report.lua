@@ -1,197 +1,246 @@
---- The report of a study: one HTML file that needs nothing else, no network and no script to be read.
+--- The report of a study: one HTML file that needs nothing else and no network.
 --    front:report "runs/quickstart.html"      or      require("vega.report").write(study, path)
+-- A study is one that runs here (vega.study) or one in a store (vega.study.stored). The parts, in the page's order, are the files of
+-- lua/vega/report. What is in a page as text or table is there without JavaScript, too; charts are then pictures.
+local cards = require "vega.report.cards"
+local charts = require "vega.report.charts"
 local core = require "vega.core"
-local svg = require "vega.svg"
+local cost_of = require "vega.report.cost"
+local document = require "vega.report.document"
+local facts_of = require "vega.report.facts"
+local frequency_of = require "vega.report.frequency"
+local importance_of = require "vega.report.importance"
+local parallel_of = require "vega.report.parallel"
+local random = require "vega.report.random"
+local reproduction = require "vega.report.reproduction"
+local rows = require "vega.report.rows"
+local source_of = require "vega.report.source"
+local summary = require "vega.report.summary"
+local text = require "vega.report.text"
+local util = require "vega.util"
 
 local report = {}
-local escape = svg.escape
 
-local STYLE = [[
-body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:960px;margin:2em auto;padding:0 1em}
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ddd}
-table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;border-bottom:1px solid #eee;text-align:right}td.l,th.l{text-align:left}
-tr.front{background:#eef5ee}tr.failed{color:#a33}svg{width:100%;font:11px sans-serif}svg .grid{stroke:#e4e4e4}svg .box{fill:#f4f6fa;stroke:#b9c3d3}
-svg .dim{fill:#888}code,pre{font-size:12.5px;background:#f6f6f6}pre{padding:.6em;overflow-x:auto}.note{color:#666;font-size:13px}
-details{margin:.4em 0}summary{cursor:pointer}.warn{background:#fbe9e7;border-left:4px solid #c8553d;padding:.5em .8em}
-.good{background:#eef5ee;border-left:4px solid #4f9d69;padding:.5em .8em}]]
-
-local function number(v)
-  if v == nil then return "" end
-  if math.type(v) == "integer" then return tostring(v) end
-  return ("%.5g"):format(v)
-end
-
-local function objective_text(objectives)
-  local words = {}
-  for _, o in ipairs(objectives) do words[#words + 1] = (o.goal == "max" and "highest " or "lowest ") .. o.name end
-  return table.concat(words, ", ")
-end
-
-local function count_states(trials)
-  local done, failed = 0, 0
-  for _, t in ipairs(trials) do
-    if t.state == "COMPLETE" then done = done + 1 elseif t.state == "FAILED" then failed = failed + 1 end
-  end
-  return done, failed
-end
+local MOST_ROWS = 100                                -- of a table in the page's HTML; the script has them all
+local MOST_DRAWN, SAMPLE = 5000, 2000                -- above so many trials the scatter draws the front and a sample
 
 --- How many architectures a space has, in words.
 function report.size_text(space)
-  if space.size then return number(space.size) .. " architectures" end
+  if space.size then return text.number(space.size) .. " architectures" end
   return space.finite and ("2^%.1f architectures"):format(space.bits) or "continuous"
 end
 
-local function summary(out, study, trials, front)
-  local done, failed = count_states(trials)
-  out("<h2>Summary</h2><p>Asked for: %s, over the space <b>%s</b> (%s), with the strategy <b>%s</b>, seed %s.</p>",
-    escape(objective_text(study.driver.objectives)), escape(study.space.name), report.size_text(study.space), escape(study.driver.name),
-    tostring(study.seed))
-  out("<p>%d trials: %d complete, %d failed; %.0f s of evaluation. The front has %d.</p>", #trials, done, failed, study.elapsed, #front)
-  for _, o in ipairs(study.driver.objectives) do
-    local best
-    for _, t in ipairs(front) do
-      local value, least = t.values[o.name], best and best.values[o.name]
-      if not best or (o.goal == "max" and value > least) or (o.goal ~= "max" and value < least) then best = t end
-    end
-    if best then out("<p>Best %s: <b>%s</b>, trial %d.</p>", escape(o.name), number(best.values[o.name]), best.id) end
+local ROOT = debug.getinfo(1, "S").source:match "^@(.*)lua/vega/report%.lua$" or "./"
+
+-- A space that comes with the program, when the store's is that one: it knows its cells and how its architectures are written.
+local function own_space(signature, written)
+  local name = type(signature.name) == "string" and signature.name:match "^[%w_]+$"
+  local path = name and ("%ssearchspaces/%s.lua"):format(ROOT, name)
+  local file = path and io.open(path, "r")
+  if not file then return nil end
+  file:close()
+  local ok, space = pcall(require "vega.space", path)
+  return ok and core.json.encode(space:signature(), { nonfinite = "tag" }) == written and space or nil
+end
+
+-- Cells whose decisions have names of their own are not known without the function that names them.
+local function drop_unknown_cells(space)
+  local known = {}
+  for _, d in ipairs(space.decisions) do known[d.name] = true end
+  for name, cell in pairs(space.cells) do
+    for _, member in ipairs(cell:members()) do if not known[member] then space.cells[name] = nil end end
+  end
+  return space
+end
+
+-- A space of a store's: as saved, without the functions that only its script has. nil when it cannot be had without them.
+local function loaded_space(source)
+  if type(source.space) ~= "table" or type(source.space.decisions) ~= "table" then return nil end
+  local own = own_space(source.space, source.space_json)
+  if own then return own end
+  local copy = util.copy(source.space)
+  copy.build, copy.clauses = nil, {}
+  local ok, space = pcall(require("vega.space").load, copy)
+  return ok and drop_unknown_cells(space) or nil
+end
+
+-- Parts -----------------------------------------------------------------------------------------------------------------------------------
+
+-- A chart's place: the script puts its own in place of the picture.
+local function place(out, chart, class)
+  out('<div class="chart %s" id="chart-%s">%s</div>', class or "", chart.id, chart.svg)
+end
+
+local function write_progress(out, self)
+  local list = charts.progress(self)
+  if #list == 0 then return end
+  out '<h2>Search progress</h2><div class="bar" id="bar-progress"></div>'
+  for _, chart in ipairs(list) do place(out, chart) end
+  out '<p class="note" id="note-progress"></p>'
+end
+
+local function hypervolume_text(self)
+  if not self.hypervolume then return #self.objectives > 3 and "Hypervolume: computed for up to three objectives." or "" end
+  local words = {}
+  for k, o in ipairs(self.objectives) do words[k] = ("%s %s"):format(text.html(o.name, 60), text.number(self.reference[k])) end
+  return ("Hypervolume <b id=\"hypervolume\">%s</b>, reference point %s (the worst of all complete trials)."):format(text.number(self.hypervolume),
+    table.concat(words, ", "))
+end
+
+local function write_front(out, self)
+  local chart = charts.front(self)
+  if not chart then return end
+  out '<h2>Pareto front</h2><div class="bar" id="bar-front"></div>'
+  place(out, chart)
+  out("<p>%s%s</p>", hypervolume_text(self), self.knee and
+    (' Knee: <a href="#trial-%d">trial %d</a>, the nearest to the ideal point with each objective scaled to the front.'):format(self.knee.id, self.knee.id) or "")
+  if #self.complete > MOST_DRAWN then
+    out('<p class="note">Of %d complete trials the front and a sample of %d are drawn.</p>', #self.complete, SAMPLE)
+  end
+  out '<div id="picked" class="note"></div>'
+end
+
+local function write_results(out, self, columns, ranked)
+  if #self.trials == 0 then return end
+  local failed, shown = {}, table.move(ranked, 1, MOST_ROWS, 1, {})
+  for _, t in ipairs(self.trials) do if t.state == "FAILED" or t.state == "ABANDONED" then failed[#failed + 1] = t end end
+  out('<h2>Results</h2><div id="table-results"><p class="note">The %d best of %s.</p><div class="wide">', #shown, text.count(#self.trials, "trial"))
+  rows.html(out, self, columns, shown)
+  out "</div>"
+  if #failed > 0 then
+    out("<h3>Failed</h3><p class=\"note\">%d of %d.</p><div class=\"wide\">", math.min(#failed, 20), #failed)
+    rows.html(out, self, columns, table.move(failed, 1, 20, 1, {}))
+    out "</div>"
+  end
+  out "</div>"
+end
+
+local function write_decisions(out, importance, why, frequency, parallel)
+  out "<h2>Decisions</h2>"
+  if parallel then
+    out('<h3>Parallel coordinates</h3><div class="chart" id="chart-parallel"></div><p class="note">%d of %d complete trials, the best %d among them%s.</p>',
+      parallel.shown, parallel.of, math.min(200, parallel.of), parallel.more > 0 and (("; %d decisions have no axis"):format(parallel.more)) or "")
+  end
+  out "<h3>Importance</h3>"
+  if importance then
+    place(out, charts.importance(importance))
+    out([[<p class="note">The share of the variance of the first objective that a decision explains alone, on a random forest of %d trials; its R² on
+trials that it has not seen: %s.</p>]], importance.trials, importance.r2 and ("%.2f"):format(importance.r2) or "unknown")
+  else out("<p class=\"note\">Not computed: %s.</p>", why) end
+  if #frequency.rows > 0 then
+    out "<h3>Choices of the best trials</h3>"
+    place(out, charts.frequency(frequency), "wide")
+    out("<p class=\"note\">The share of each value among the best %d trials%s.</p>", frequency.best,
+      frequency.left_out > 0 and ("; %d more decisions are left out"):format(frequency.left_out) or "")
   end
 end
 
-local function front_picture(out, study, trials, front)
-  local a, b = study.driver.objectives[1], study.driver.objectives[2]
-  if not b then return end
-  local all, best = {}, {}
+local function hours(seconds) return ("%.4g"):format(seconds / 3600) end
+
+local function write_cost(out, cost)
+  if cost.attempts == 0 then return end
+  local threads = cost.threads or 1
+  out("<h2>Search cost</h2><p>%s core-hours in %s (%s); %d of them retries; %s wasted on failed and lost attempts (%.1f %%).</p>",
+    hours(cost.seconds * threads), text.count(cost.attempts, "attempt"), cost.threads and text.count(threads, "thread") .. " each" or
+    "threads not recorded, counted as one", cost.retries, text.duration(cost.wasted), cost.seconds > 0 and 100 * cost.wasted / cost.seconds or 0)
+  out '<table><thead><tr><th class="l">outcome of attempts</th><th>attempts</th><th>core-hours</th></tr></thead><tbody>'
+  for _, row in ipairs(cost.outcomes) do
+    out('<tr><td class="l">%s</td><td>%d</td><td>%s</td></tr>', text.html(row.name), row.n, hours(row.seconds * threads))
+  end
+  out "</tbody></table>"
+  if #cost.phases > 1 then
+    out '<table><thead><tr><th class="l">phase</th><th>core-hours</th></tr></thead><tbody>'
+    for _, phase in ipairs(cost.phases) do out('<tr><td class="l">%s</td><td>%s</td></tr>', text.html(phase.name), hours(phase.seconds * threads)) end
+    out "</tbody></table>"
+  end
+  out("<h3>Workers over time</h3>%s", charts.workers(cost).svg)
+  if cost.hidden > 0 then out("<p class=\"note\">The busiest %d workers; %d more.</p>", #cost.lines, cost.hidden) end
+end
+
+-- Data ------------------------------------------------------------------------------------------------------------------------------------
+
+local function ids_of(trials)
+  local ids = { n = #trials }
+  for i, t in ipairs(trials) do ids[i] = t.id end
+  return ids
+end
+
+local function objectives_of(self)
+  local list = {}
+  for i, o in ipairs(self.objectives) do list[i] = { name = text.show(o.name, 40), goal = o.goal } end
+  return list
+end
+
+--- What the page's script and the live view are told of these trials of a study.
+function report.data_of(self, trials)
+  local columns, list = rows.columns(self), { n = #trials }
+  for i, t in ipairs(trials) do list[i] = rows.of(self, columns, t) end
+  local feasible = { n = 0 }
   for _, t in ipairs(trials) do
-    local x, y = t.values[b.name], t.values[a.name]
-    if t.state == "COMPLETE" and x and y then
-      all[#all + 1] = { x, y, ("trial %d: %s %s, %s %s"):format(t.id, a.name, number(y), b.name, number(x)) }
+    if t.violation and t.violation > 0 then feasible.n, feasible[feasible.n + 1] = feasible.n + 1, t.id end
+  end
+  return { columns = rows.headings(columns), rows = list, violating = feasible, front = ids_of(self.front), knee = self.knee and self.knee.id,
+    hypervolume = self.hypervolume, counts = self.counts, status = self.source.status }
+end
+
+local function page_data(self, chosen, importance, frequency, parallel, live)
+  local data = report.data_of(self, self.trials)
+  data.objectives, data.cards, data.live = objectives_of(self), ids_of(chosen), live
+  data.most_drawn, data.sample = MOST_DRAWN, SAMPLE
+  data.random, data.parallel = random.line(self, 1), parallel
+  if importance then
+    data.importance = { n = 0 }
+    for i = 1, math.min(15, #importance.list) do
+      data.importance.n, data.importance[i] = i, { name = text.show(importance.list[i].name, 40), share = importance.list[i].share }
     end
   end
-  for _, t in ipairs(front) do best[#best + 1] = { t.values[b.name], t.values[a.name], ("trial %d"):format(t.id) } end
-  table.sort(best, function(p, q) return p[1] < q[1] end)
-  out("<h2>Pareto front</h2>%s", svg.plot({ { points = all, dots = true, colour = "#b9c3d3", name = "trials", radius = "3" },
-    { points = best, dots = true, line = true, step = true, colour = "#c8553d", name = "front" } },
-    { x = b.name, y = a.name, title = "Pareto front" }))
+  data.frequency = #frequency.rows > 0 and frequency.rows or nil
+  return data
 end
 
-local function progress_picture(out, study, trials)
-  local o, points, best = study.driver.objectives[1], {}, nil
-  for _, t in ipairs(trials) do
-    local v = t.state == "COMPLETE" and t.values[o.name]
-    if v then
-      best = best and (o.goal == "max" and math.max(best, v) or o.goal ~= "max" and math.min(best, v)) or v
-      points[#points + 1] = { t.id, best }
-    end
-  end
-  out("<h2>Search progress</h2>%s", svg.plot({ { points = points, line = true, step = true } },
-    { x = "trial", y = "best " .. o.name .. " so far", title = "progress" }))
+-- Pages -----------------------------------------------------------------------------------------------------------------------------------
+
+-- What takes time is made once for the page and the files.
+local function prepare(study)
+  local source = source_of.of(study)
+  local self = facts_of.of(source)
+  local p = { source = source, facts = self, space = source.live_space or loaded_space(source), ranked = facts_of.ranked(self) }
+  p.importance, p.why = importance_of(p.space, self.complete)
+  p.frequency, p.cost = frequency_of(source.space, p.ranked), cost_of.of(source, self.trials)
+  p.chosen = cards.chosen(self, p.ranked)
+  return p
 end
 
-local function curve_picture(out, trials, on_front)
-  local by_name, order = {}, {}
-  for _, t in ipairs(trials) do
-    if on_front[t.id] then
-      local lines = {}
-      for _, p in ipairs(t.curves or {}) do
-        if p.value == p.value and math.abs(p.value) ~= math.huge then
-          lines[p.name] = lines[p.name] or {}
-          table.insert(lines[p.name], { p.step, p.value, ("trial %d"):format(t.id) })
-        end
-      end
-      for name, points in pairs(lines) do
-        if not by_name[name] then
-          by_name[name] = {}
-          order[#order + 1] = name
-        end
-        table.insert(by_name[name], { points = points, line = true })
-      end
-    end
-  end
-  table.sort(order)
-  if #order == 0 then return end
-  out "<h2>Learning curves of the front</h2>"
-  for _, name in ipairs(order) do out("%s", svg.plot(by_name[name], { x = "step", y = name, title = name })) end
+--- The report as text. options.live = { url, seq, ... }: the page of the live view, without a policy of its own.
+function report.html(study, options)
+  local p, parts, live = prepare(study), {}, options and options.live
+  local self = p.facts
+  local parallel = parallel_of(self, p.ranked, p.importance)
+  local function out(format, ...) parts[#parts + 1] = select("#", ...) > 0 and format:format(...) or format end
+  if live then out '<p class="note" id="live">Live view, read only. <span id="live-state"></span></p>' end
+  summary(out, self, p.space and report.size_text(p.space))
+  write_progress(out, self)
+  write_front(out, self)
+  write_results(out, self, rows.columns(self), p.ranked)
+  cards.write(out, self, p.chosen, p.space)
+  write_decisions(out, p.importance, p.why, p.frequency, parallel)
+  write_cost(out, p.cost)
+  reproduction.write(out, p.source)
+  return document.page { title = p.source.name, body = table.concat(parts), policy = not live,
+    data = page_data(self, p.chosen, p.importance, p.frequency, parallel, live) }
 end
 
-local function value_names(trials, objectives)
-  local seen, names = {}, {}
-  for _, o in ipairs(objectives) do
-    seen[o.name] = true
-    names[#names + 1] = o.name
-  end
-  local extra = {}
-  for _, t in ipairs(trials) do
-    for name in pairs(t.values or {}) do
-      if not seen[name] then
-        seen[name] = true
-        extra[#extra + 1] = name
-      end
-    end
-  end
-  table.sort(extra)
-  return table.move(extra, 1, #extra, #names + 1, names)
+--- The data of the report's charts and tables as JSON: { columns, rows, front, counts, objectives, ... }.
+function report.json(study)
+  local p = prepare(study)
+  return text.json(page_data(p.facts, p.chosen, p.importance, p.frequency, parallel_of(p.facts, p.ranked, p.importance)))
 end
 
-local function trial_table(out, study, trials, on_front)
-  local names = value_names(trials, study.driver.objectives)
-  out "<h2>Trials</h2><table><tr><th>trial</th>"
-  for _, name in ipairs(names) do out("<th>%s</th>", escape(name)) end
-  out '<th>seconds</th><th class="l">state</th></tr>'
-  for _, t in ipairs(trials) do
-    out("<tr%s><td>%d</td>", on_front[t.id] and ' class="front"' or t.state == "FAILED" and ' class="failed"' or "", t.id)
-    for _, name in ipairs(names) do out("<td>%s</td>", number((t.values or {})[name])) end
-    local why = t.reason and (": " .. t.reason .. " " .. (t.message or ""):match "[^\n]*") or ""
-    out('<td>%s</td><td class="l">%s%s</td></tr>', t.seconds and ("%.2f"):format(t.seconds) or "", escape(t.state), escape(why))
-  end
-  out "</table>"
-end
+--- A page of this look without charts: its title and body, the latter already HTML.
+function report.page(title, body) return document.page { title = title, body = body } end
 
-local function arch_lines(arch)
-  local names, lines = {}, {}
-  for name in pairs(arch) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do lines[i] = ("%s = %s"):format(name, tostring(arch[name])) end
-  return table.concat(lines, "\n")
-end
-
-local function cards(out, study, front)
-  out "<h2>Architectures of the front</h2>"
-  for _, t in ipairs(front) do
-    out("<details><summary>trial %d", t.id)
-    for _, o in ipairs(study.driver.objectives) do out(", %s %s", escape(o.name), number(t.values[o.name])) end
-    out("</summary><pre>%s</pre>", escape(arch_lines(t.arch)))
-    if study.space.build then
-      local input = study.space.input or { 28, 28, 1 }
-      local ok, graph = pcall(study.space.network, study.space, t.arch, input, 10)
-      if ok and graph then
-        out("%s", svg.network(graph:nodes()))
-        graph:close()
-      end
-    end
-    out "</details>"
-  end
-end
-
---- How to run it again: the command, and a table of `rows` (pairs), threads and versions.
-function report.reproduction(out, rows)
-  local versions, command = core.sys.versions(), {}
-  for i = 0, #arg do command[#command + 1] = arg[i] end
-  local names = {}
-  for name in pairs(versions) do names[#names + 1] = name end
-  table.sort(names)
-  out("<h2>How to run it again</h2><pre>vega-lua %s</pre><table>", escape(table.concat(command, " ")))
-  local function row(key, value) out('<tr><td class="l">%s</td><td class="l">%s</td></tr>', escape(key), escape(value)) end
-  for _, pair in ipairs(rows) do row(pair[1], pair[2]) end
-  row("threads", core.sys.threads())
-  for _, name in ipairs(names) do row(name, versions[name]) end
-  out "</table>"
-end
-
---- A page of this look: its title and body, the latter already HTML.
-function report.page(title, body)
-  return ('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>%s</title><style>%s</style></head><body><h1>%s</h1>%s</body></html>\n')
-    :format(escape(title), STYLE, escape(title), body)
-end
+--- How to run a search again that no study holds.
+report.reproduction = reproduction.of_process
 
 --- Writes a page. The file appears whole or not at all. @return path, or nil, message, "EIO"
 function report.write_page(path, page)
@@ -201,23 +250,26 @@ function report.write_page(path, page)
   return path
 end
 
---- The report as text.
-function report.html(study)
-  local parts = {}
-  local function out(format, ...) parts[#parts + 1] = select("#", ...) > 0 and format:format(...) or format end
-  local trials, front, on_front = study:trials(), study:front().trials, {}
-  for _, t in ipairs(front) do on_front[t.id] = true end
-  summary(out, study, trials, front)
-  front_picture(out, study, trials, front)
-  progress_picture(out, study, trials)
-  curve_picture(out, trials, on_front)
-  cards(out, study, front)
-  trial_table(out, study, trials, on_front)
-  report.reproduction(out, { { "seed", study.seed }, { "store", study.where.shown .. " (the same command continues from it; remove it to begin anew)" } })
-  return report.page(study.name, table.concat(parts))
-end
-
 --- Writes the report. The file appears whole or not at all. @return path, or nil, message, "EIO"
 function report.write(study, path) return report.write_page(path, report.html(study)) end
+
+--- Writes the charts as SVG files into a folder, for a machine without a browser. @return their paths, or nil, message, "EIO"
+function report.write_charts(study, folder)
+  local p, paths = prepare(study), {}
+  local list = charts.progress(p.facts)
+  list[#list + 1] = charts.front(p.facts)
+  if p.importance then list[#list + 1] = charts.importance(p.importance) end
+  if #p.frequency.rows > 0 then list[#list + 1] = charts.frequency(p.frequency) end
+  if p.cost.attempts > 0 then list[#list + 1] = charts.workers(p.cost) end
+  for i = 1, math.min(5, #p.chosen) do
+    for _, chart in ipairs(charts.curves(p.chosen[i])) do list[#list + 1] = chart end
+  end
+  for i, chart in ipairs(list) do
+    local path, message, code = report.write_page(("%s/%s.svg"):format(folder, chart.id), require("vega.svg").file(chart.svg))
+    if not path then return nil, message, code end
+    paths[i] = path
+  end
+  return paths
+end
 
 return report

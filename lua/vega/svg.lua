@@ -129,7 +129,7 @@ function svg.network(nodes)
   end
   local W, H = 150, 34
   local function place(b) return (b.column - 0.5 + (widest - width[b.level]) / 2) * (W + 10) + 40, b.level * H + 4 end
-  local out = { ('<svg viewBox="0 0 %d %d" class="network" style="max-width:%dpx" role="img" aria-label="network">')
+  local out = { ('<svg viewBox="0 0 %d %d" class="network" width="%d" role="img" aria-label="network">')
     :format(widest * (W + 10) + 80, (deepest + 1) * H + 8, widest * (W + 10) + 80) }
   for _, l in ipairs(lines) do
     local x1, y1 = place(boxes[l[1]])
@@ -146,6 +146,15 @@ function svg.network(nodes)
   end
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")
+end
+
+local STANDS_ALONE = [[<style>text{font:11px sans-serif;fill:#222}.grid{stroke:#e4e4e4}.box{fill:#f4f6fa;stroke:#b9c3d3}.dim{fill:#888}</style>
+<rect width="100%" height="100%" fill="#fff"/>]]
+
+--- A picture of these functions as a file of its own, with the style that a page has for it.
+function svg.file(picture)
+  local head, rest = picture:match "^<svg ([^>]*>)(.*)$"
+  return ('<svg xmlns="http://www.w3.org/2000/svg" %s%s%s\n'):format(head, STANDS_ALONE, rest)
 end
 
 return svg

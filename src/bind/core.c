@@ -4,7 +4,7 @@
 
 #define PARTS(X) \
   X(tensor) X(rng) X(op) X(tape) X(graph) X(population) X(data) X(train) X(cost) X(csv) X(hash) X(store) X(json) X(pareto) X(model) X(curve) \
-  X(space) X(cmaes) X(quasi) X(io) X(sys) X(net) X(edit) X(linalg) X(comm) X(keeper) X(log) X(process)
+  X(space) X(cmaes) X(quasi) X(io) X(sys) X(net) X(edit) X(linalg) X(comm) X(keeper) X(log) X(process) X(serve)
 
 #define DECLARE(name) extern __attribute__((weak)) int luaopen_vega_core_##name(lua_State *L);
 PARTS(DECLARE)

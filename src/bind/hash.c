@@ -1,4 +1,5 @@
-/* vega.core.hash: FNV-1a and SHA-256 of texts, bytes as hexadecimal and base64, and the canonical text of an architecture: one line a decision, "name=value", values marked by type.
+/* vega.core.hash: FNV-1a and SHA-256 of texts, bytes as hexadecimal and base64, and the canonical text of an architecture: one line a
+ * decision, "name=value", values marked by type.
  * The rules of the text are those of lua/vega/space/text.lua (text.canonical); a test holds the two together. */
 #include "base/hash.h"
 

@@ -52,6 +52,7 @@ int luaopen_vega_core_cost(lua_State *L);
 int luaopen_vega_core_hash(lua_State *L);
 int luaopen_vega_core_store(lua_State *L);
 int luaopen_vega_core_keeper(lua_State *L);
+int luaopen_vega_core_serve(lua_State *L);
 int luaopen_vega_core_json(lua_State *L);
 int luaopen_vega_core_pareto(lua_State *L);
 int luaopen_vega_core_model(lua_State *L);

@@ -21,6 +21,9 @@
 #define OF_STUDY "trial_id IN (SELECT trial_id FROM trial WHERE study_id = $1)"
 
 const vg_statement vg__statements[] = {
+  /* From here on this connection only reads. */
+  { "read_only", "PRAGMA query_only = ON", "SET default_transaction_read_only = on" },
+
   { "meta_get", "SELECT value FROM meta WHERE key = $1", NULL },
   { "meta_set", "INSERT INTO meta(key, value) VALUES($1, $2) ON CONFLICT(key) DO UPDATE SET value = excluded.value", NULL },
   { "meta_drop", "DELETE FROM meta WHERE key = $1", NULL },

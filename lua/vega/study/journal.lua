@@ -144,6 +144,11 @@ function Journal.attach(db, row, shown)
   return setmetatable({ db = db, shown = shown, name = row.name, study_id = row.study_id, trial_ids = {} }, Journal)
 end
 
+--- The journal of a study that is in the store, for reading: row is its row of "study_find". What its identity is compared with is not asked.
+function Journal.attach(db, row, shown)
+  return setmetatable({ db = db, shown = shown, name = row.name, study_id = row.study_id, trial_ids = {} }, Journal)
+end
+
 local function kind_of(v)
   if v ~= v then return "nan", nil end
   if v == math.huge then return "+inf", nil end

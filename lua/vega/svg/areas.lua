@@ -36,6 +36,6 @@ return function(panels, options)
     draw(out, panel, (i - 1) % columns * (WIDTH + GAP) + 1, (i - 1) // columns * (HEAD + HEIGHT + GAP), options.colours)
   end
   local width, height = columns * (WIDTH + GAP), (#panels + columns - 1) // columns * (HEAD + HEIGHT + GAP)
-  return ('<svg viewBox="0 0 %d %d" class="areas" style="max-width:%dpx" role="img" aria-label="%s">%s</svg>'):format(width, height, width,
+  return ('<svg viewBox="0 0 %d %d" class="areas" width="%d" role="img" aria-label="%s">%s</svg>'):format(width, height, width,
     svg.escape(options.title or "parts over time"), table.concat(out, "\n"))
 end

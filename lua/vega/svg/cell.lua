@@ -38,7 +38,7 @@ return function(g, options)
   local top = highest + 28
   local width, height = (#g.nodes - 1) * STEP + BOX + 40, top + TALL + lowest + 12
   local function x_of(node) return 20 + BOX / 2 + (node - 1) * STEP end
-  out[1] = ('<svg viewBox="0 0 %d %d" class="cell" style="max-width:%dpx" role="img" aria-label="%s">'):format(width, height, width,
+  out[1] = ('<svg viewBox="0 0 %d %d" class="cell" width="%d" role="img" aria-label="%s">'):format(width, height, width,
     svg.escape(o.title or "cell"))
   local names = {}
   for _, a in ipairs(arcs) do
