@@ -7,10 +7,10 @@ local crew = { script = "tests/spec/crew_script.lua" }
 --- `vega-lua run` of the script: options of the command and of the script, each as text. Returns the exit code, output and errors.
 function crew.run(options, arguments) return helper.run(("%%s run %s %s -- %s"):format(crew.script, options, arguments)) end
 
---- The same, started in the background with its output in a file: the pid and that file.
-function crew.start(options, arguments, command)
+--- The same, started in the background with its output in a file: the pid and that file. command: another one; environment: "NAME=value".
+function crew.start(options, arguments, command, environment)
   local out = helper.scratch "background"
-  local line = ("exec %s %s %s -- %s >%s 2>&1"):format(helper.program(), command or "run " .. crew.script, options, arguments, out)
+  local line = ("exec env %s %s %s %s -- %s >%s 2>&1"):format(environment or "", helper.program(), command or "run " .. crew.script, options, arguments, out)
   return assert(core.sys.start { "sh", "-c", line }), out
 end
 

@@ -7,7 +7,7 @@ local strategy = require "vega.strategy"
 local TRIALS = 18
 
 local function search(name, options, arguments)
-  local url = helper.scratch "crew.db?durability=normal"
+  local url = "sqlite:" .. helper.scratch "crew.db" .. "?durability=normal"
   local code, _, err = crew.run("--deterministic --parallel-window 4 --backoff 0.01 " .. options,
     ("--trials %d --ms 0 --strategy %s %s --store '%s'"):format(TRIALS, name, arguments or "", url))
   assert.equal(0, code, err)
