@@ -100,7 +100,7 @@ describe("a password in a store's URL (X6)", function()
     for _, url in ipairs { "postgresql://me:%s@nowhere.invalid/db", "postgresql://nowhere.invalid/db?password=%s", "mysql://a:%s@b/c" } do
       url = url:format(secret)
       for _, command in ipairs { "study list", "study show x", "study best", "study trials", "study export", "study import /dev/null", "study resume",
-        "study repair", "study gc", "study migrate", "study migrate --to '" .. url .. "'", "study rm x" } do
+        "study repair", "study gc", "report", "serve", "worker", "study migrate", "study migrate --to '" .. url .. "'", "study rm x" } do
         local code, out, err = helper.run(("%%s %s --log-file %s --store '%s'"):format(command, log, url))
         assert.equal(2, code, command .. err)
         assert.is_nil((out .. err):find(secret, 1, true), command .. err)

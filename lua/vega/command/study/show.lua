@@ -51,7 +51,10 @@ local function object_of(study, f)
     workers = array(workers), workers_seen = array(seen), script_sha256 = or_null(study.script_sha256), environment = study.env }
 end
 
-local function text_of_table(t) return next(t) ~= nil and core_json.encode(t, { nonfinite = "tag" }) or "" end
+local function text_of_table(t)
+  if next(t) == nil then return "" end
+  return (core_json.encode(t, { nonfinite = "tag" }):gsub("%d+%.%d+", function(digits) return listing.number(tonumber(digits)) end))
+end
 
 local function lines_of(study, f)
   local lines = {}
