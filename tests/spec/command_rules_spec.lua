@@ -226,6 +226,28 @@ describe("descriptors that are closed at the start", function()
   end)
 end)
 
+describe("settings", function()
+  it("come from the environment, then vega.json; a script's own come first", function()
+    local folder = helper.scratch "folder"
+    assert(core.sys.make_dirs(folder))
+    helper.write(folder .. "/vega.json", '{ "threads": 1, "seed": 7 }')
+    local script = helper.write(helper.scratch "s.lua", [[
+      local vega = require "vega"
+      local function seed(given)
+        return vega.study { space = vega.space.define { choices = function(s) s:int("a", 1, 9) end }, strategy = vega.strategy.random {}, seed = given,
+          objectives = { a = "max" }, evaluate = function(arch) return arch end, store = "mem:" }.seed
+      end
+      print(vega.threads(), seed(), seed(3)) ]])
+    local function run(before) return select(2, helper.run(("cd %s && %s %%s %s"):format(folder, before, script))) end
+    assert.equal("1\t7\t3\n", run "")
+    assert.equal("2\t9\t3\n", run "VEGA_THREADS=2 VEGA_SEED=9")
+    local code, _, err = helper.run("VEGA_SEED=many %s " .. script)
+    assert.equal(2, code)
+    assert.matches("VEGA_SEED: a whole number expected, got 'many'", err, 1, true)
+    assert.equal(2, (helper.run(("cd %s && echo '[1' > vega.json && %%s %s"):format(folder, script))))
+  end)
+end)
+
 describe("start-up", function()
   it("of a command on a store takes little memory and no time to speak of", function()
     local begin = core.sys.clock()
