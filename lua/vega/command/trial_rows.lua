@@ -36,21 +36,21 @@ end
 
 local function or_null(value) return value == nil and core_json.null or value end
 
---- One trial (as of Stored:trials) as a row.
-function trial_rows.row(objectives, t)
+--- One trial (as of Stored:trials) as a row; with its object, for JSON, if so.
+function trial_rows.row(objectives, t, with_object)
   local row = { trial = t.id, state = t.state, reason = t.reason, params = t.params, macs = t.macs, fidelity = t.fidelity, attempts = t.attempts,
     seconds = t.seconds, parent = t.parent, hash = t.hash, arch = t.arch, message = t.message }
   for _, o in ipairs(objectives) do row[key_of(o)] = t.values[o.name] end
-  row.object = { trial = t.id, state = t.state, reason = or_null(t.reason), values = t.values, params = or_null(t.params), macs = or_null(t.macs),
+  row.object = with_object and { trial = t.id, state = t.state, reason = or_null(t.reason), values = t.values, params = or_null(t.params), macs = or_null(t.macs),
     fidelity = or_null(t.fidelity), attempts = t.attempts, parent = or_null(t.parent), hash = t.hash, arch = t.arch, seconds = or_null(t.seconds),
-    message = or_null(t.message) }
+    message = or_null(t.message) } or nil
   return row
 end
 
 --- Prints the trials in a format; `more` as of columns.
 function trial_rows.show(format, objectives, trials, more)
   local rows = {}
-  for i, t in ipairs(trials) do rows[i] = trial_rows.row(objectives, t) end
+  for i, t in ipairs(trials) do rows[i] = trial_rows.row(objectives, t, format == "json") end
   local columns = trial_rows.columns(objectives, rows, more)
   listing.show(format, columns, rows)
 end

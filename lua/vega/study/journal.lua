@@ -11,7 +11,7 @@ local Journal = {}
 Journal.__index = Journal
 
 local function encode(value) return core_json.encode(value, TAG) end
-local function decode(text) return assert(core_json.decode(text, TAG)) end
+local decode = store.decode
 
 -- Ends the study for what the store answered: a disk without room or a device that fails can be mended, anything else is another store.
 local function refuse(name, message, code)

@@ -10,14 +10,13 @@ local store = require "vega.store"
 local util = require "vega.util"
 
 local stored = {}
-local TAG = { nonfinite = "tag" }
 
 local Stored = {}
 Stored.__index = Stored
 
 local function decode(text)
   if text == nil then return nil end
-  return assert(core.json.decode(text, TAG))
+  return store.decode(text)
 end
 
 -- Opening -----------------------------------------------------------------------------------------------------------------------------
