@@ -45,6 +45,12 @@ function store.open(url)
   return core.store.open(url)
 end
 
+--- The value, which must be a table; raises with exit code 4 when what was read out of a store is something else.
+function store.expect_table(value, what)
+  if type(value) == "table" then return value end
+  error(util.failure(4, "store: it is damaged, there is no %s where one should be", what), 0)
+end
+
 --- A text column that is JSON, as a value; raises with exit code 4 when it is none: the file was changed from outside.
 function store.decode(text)
   local value, message = core.json.decode(text, { nonfinite = "tag" })
