@@ -98,7 +98,7 @@ end)
 
 describe("a study with workers, by trials", function()
   it("takes those that decide between trainings, as one process would", function()
-    for _, scheduler in ipairs { "successive_halving", "hyperband" } do
+    for _, scheduler in ipairs { "successive_halving", "hyperband", "asha", "bohb", "dehb", "pbt" } do
       local expected
       for _, workers in ipairs { 0, 2 } do
         local url = fresh()
