@@ -182,7 +182,8 @@ static int report(lua_State *L, int failure) {
     lua_pop(L, 3);
     return code;
   }
-  complain(lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message");
+  const char *text = lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message";
+  complain(vg_interrupted && strstr(text, "/lua/vega/") ? "interrupted!" : text);      /* where we were is nobody's fault */
   lua_pop(L, 1);
   return vg_interrupted ? signal_code(L) : code;
 }

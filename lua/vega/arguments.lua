@@ -28,7 +28,7 @@ local function value_of_option(about, key, default)
   if default == false or default == true then return "" end
   local words = about and about.one_of and about.one_of[key]
   if words then return " WORD" end
-  if about then return type(default) == "string" and (about.values and about.values[key] or " TEXT") or " N" end
+  if about then return about.values and about.values[key] or type(default) == "string" and " TEXT" or " N" end
   return " " .. (default == "" and "TEXT" or tostring(default))
 end
 
@@ -122,24 +122,24 @@ end
 
 -- The environment carries what was asked for to programs that are started.
 local COMMON_OPTIONS = {
-  ["-q"] = function() core.log.level "error"; core.sys.setenv("VEGA_LOG", "error") end,
-  ["-v"] = function() core.log.level "debug"; core.sys.setenv("VEGA_LOG", "debug") end,
-  ["-vv"] = function() core.log.level "trace"; core.sys.setenv("VEGA_LOG", "trace") end,
+  ["-q"] = function() core.log.level "error"; core.process.setenv("VEGA_LOG", "error") end,
+  ["-v"] = function() core.log.level "debug"; core.process.setenv("VEGA_LOG", "debug") end,
+  ["-vv"] = function() core.log.level "trace"; core.process.setenv("VEGA_LOG", "trace") end,
 }
 local COMMON_VALUES = {}
 
 COMMON_VALUES["--log-file"] = function(path)
   local ok, message = core.log.open(path)
   if not ok then error(util.failure(5, "%s", message), 0) end
-  core.sys.setenv("VEGA_LOG_FILE", path)
+  core.process.setenv("VEGA_LOG_FILE", path)
 end
 
 COMMON_VALUES["--color"] = function(when, defaults, about)
   if when ~= "always" and when ~= "never" and when ~= "auto" then
     refuse(defaults, about, "option --color is one of always, never, auto, got '%s'", when)
   end
-  core.sys.setenv("NO_COLOR", when == "never" and "1" or nil)
-  core.sys.setenv("CLICOLOR_FORCE", when == "always" and "1" or nil)
+  core.process.setenv("NO_COLOR", when == "never" and "1" or nil)
+  core.process.setenv("CLICOLOR_FORCE", when == "always" and "1" or nil)
 end
 
 -- One of the options that every command has, at word i; returns the index after it, or nil.

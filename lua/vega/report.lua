@@ -118,7 +118,7 @@ end
 local function write_decisions(out, importance, why, frequency, parallel)
   out "<h2>Decisions</h2>"
   if parallel then
-    out('<h3>Parallel coordinates</h3><div class="chart" id="chart-parallel"></div><p class="note">%d of %d complete trials, the best %d among them%s.</p>',
+    out('<h3>Parallel coordinates</h3><div class="chart" id="chart-parallel"><p class="note">Drawn by the script of the page.</p></div><p class="note">%d of %d complete trials, the best %d among them%s.</p>',
       parallel.shown, parallel.of, math.min(200, parallel.of), parallel.more > 0 and (("; %d decisions have no axis"):format(parallel.more)) or "")
   end
   out "<h3>Importance</h3>"

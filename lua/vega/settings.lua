@@ -35,7 +35,9 @@ function settings.get(name, given)
     return math.tointeger(tonumber(text)) or error(util.failure(2, "%s: a whole number expected, got '%s'", variable, text), 0)
   end
   project = project or read_project()
-  return project[name]
+  local value = project[name]
+  if KNOWN[name] == "number" and value and not math.tointeger(value) then refuse("'%s' must be a whole number, got %s", name, value) end
+  return math.tointeger(value) or value
 end
 
 --- The store's URL, from --store, VEGA_STORE or vega.json; ends the program with 2 when none says it.

@@ -13,6 +13,7 @@ local evaluation = require "vega.study.evaluation"
 local exchange = require "vega.study.exchange"
 local progress = require "vega.study.progress"
 local roles = require "vega.study.role"
+local settings = require "vega.settings"
 local strategy = require "vega.strategy"
 local trials = require "vega.study.trial"
 local util = require "vega.util"
@@ -253,8 +254,9 @@ local function new(options)
   local role = roles.get()
   local is_worker = role.kind == "worker" and name == role.study
   if is_worker then url = role.store end
-  local fn, object = evaluation.evaluator(options.evaluate)
-  local self = setmetatable({ name = name, space = options.space, evaluate = fn, evaluator = object, seed = options.seed or 0, url = url,
+  local fn, batch = evaluation.evaluator(options.evaluate)
+  local self = setmetatable({ name = name, space = options.space, evaluate = fn, batch = batch,
+    seed = settings.get("seed", options.seed) or 0, url = url,
     where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options, role = role, is_worker = is_worker,
     needs = check_needs(options.needs or {}) }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end

@@ -52,7 +52,8 @@ local function axes(out, box, x_label, y_label)
     :format((TOP + HEIGHT - BOTTOM) // 2, (TOP + HEIGHT - BOTTOM) // 2, svg.escape(y_label))
 end
 
---- A plot. series: list of { points = { { x, y, title? } ... }, line = bool, dots = bool, step = bool, name = }.
+--- A plot. series: list of { points = { { x, y, title? } ... }, line = bool, dots = bool, step = bool, name = }. options: x and y, what the axes
+-- are called, title, legend = "bottom" where the names would hide something at the top.
 -- @return the text of an <svg> element
 function svg.plot(series, options)
   local box = {}
@@ -76,7 +77,7 @@ function svg.plot(series, options)
     end
     if s.name then
       out[#out + 1] = ('<text x="%d" y="%d" fill="%s" stroke="#fff" stroke-width="3" paint-order="stroke" text-anchor="end">%s</text>')
-        :format(WIDTH - RIGHT - 6, TOP + 14 * i, colour, svg.escape(s.name))
+        :format(WIDTH - RIGHT - 6, options.legend == "bottom" and HEIGHT - BOTTOM - 8 - 14 * (#series - i) or TOP + 14 * i, colour, svg.escape(s.name))
     end
   end
   out[#out + 1] = "</svg>"
@@ -148,7 +149,7 @@ function svg.network(nodes)
   return table.concat(out, "\n")
 end
 
-local STANDS_ALONE = [[<style>text{font:11px sans-serif;fill:#222}.grid{stroke:#e4e4e4}.box{fill:#f4f6fa;stroke:#b9c3d3}.dim{fill:#888}</style>
+local STANDS_ALONE = [[<style>text{font:11px sans-serif}.grid{stroke:#e4e4e4}.box{fill:#f4f6fa;stroke:#b9c3d3}.dim{fill:#888}</style>
 <rect width="100%" height="100%" fill="#fff"/>]]
 
 --- A picture of these functions as a file of its own, with the style that a page has for it.

@@ -90,7 +90,7 @@ static int reopen(void) {
 
 /* F -> F.1 -> F.2, under the lock. */
 static int turn(void) {
-  char from[sizeof file.path + 8], to[sizeof file.path + 8];
+  char from[sizeof file.path + 16], to[sizeof file.path + 16];
   for (int i = VG_LOG_FILES - 1; i > 0; i--) {
     snprintf(to, sizeof to, "%s.%d", file.path, i);
     snprintf(from, sizeof from, i > 1 ? "%s.%d" : "%s", file.path, i - 1);

@@ -321,14 +321,6 @@ static int sys_exec(lua_State *L) {
   return io_failure(L, "start", argv[0]);
 }
 
-/* setenv(name, value or nil): for this program and those that it starts; os.getenv sees it. */
-static int sys_setenv(lua_State *L) {
-  const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
-  luaL_argcheck(L, *name && !strchr(name, '='), 1, "a name without '=' expected");
-  if (value ? setenv(name, value, 1) : unsetenv(name)) return luaL_error(L, "not enough memory");
-  return 0;
-}
-
 /* width(fd) -> columns of the terminal there | nil: it is none */
 static int sys_width(lua_State *L) {
   struct winsize size;
@@ -359,7 +351,6 @@ static const luaL_Reg FUNCTIONS[] = {
   { "on_status", sys_on_status },
   { "resumable", sys_resumable },
   { "run", sys_run },
-  { "setenv", sys_setenv },
   { "start", sys_start },
   { "threads", sys_threads },
   { "versions", sys_versions },

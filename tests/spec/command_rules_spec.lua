@@ -100,7 +100,7 @@ describe("a password in a store's URL (X6)", function()
     for _, url in ipairs { "postgresql://me:%s@nowhere.invalid/db", "postgresql://nowhere.invalid/db?password=%s", "mysql://a:%s@b/c" } do
       url = url:format(secret)
       for _, command in ipairs { "study list", "study show x", "study best", "study trials", "study export", "study import /dev/null", "study resume",
-        "study repair", "study gc", "study migrate", "study migrate --to '" .. url .. "'", "study rm x" } do
+        "study repair", "study gc", "report", "serve", "worker", "study migrate", "study migrate --to '" .. url .. "'", "study rm x" } do
         local code, out, err = helper.run(("%%s %s --log-file %s --store '%s'"):format(command, log, url))
         assert.equal(2, code, command .. err)
         assert.is_nil((out .. err):find(secret, 1, true), command .. err)
@@ -223,6 +223,28 @@ describe("descriptors that are closed at the start", function()
       f:close() ]])
     helper.run(("%%s %s %s >&- 2>&- <&-"):format(script, path))
     assert.equal("right", helper.read(path))
+  end)
+end)
+
+describe("settings", function()
+  it("come from the environment, then vega.json; a script's own come first", function()
+    local folder = helper.scratch "folder"
+    assert(core.sys.make_dirs(folder))
+    helper.write(folder .. "/vega.json", '{ "threads": 1, "seed": 7 }')
+    local script = helper.write(helper.scratch "s.lua", [[
+      local vega = require "vega"
+      local function seed(given)
+        return vega.study { space = vega.space.define { choices = function(s) s:int("a", 1, 9) end }, strategy = vega.strategy.random {}, seed = given,
+          objectives = { a = "max" }, evaluate = function(arch) return arch end, store = "mem:" }.seed
+      end
+      print(vega.threads(), seed(), seed(3)) ]])
+    local function run(before) return select(2, helper.run(("cd %s && %s %%s %s"):format(folder, before, script))) end
+    assert.equal("1\t7\t3\n", run "")
+    assert.equal("2\t9\t3\n", run "VEGA_THREADS=2 VEGA_SEED=9")
+    local code, _, err = helper.run("VEGA_SEED=many %s " .. script)
+    assert.equal(2, code)
+    assert.matches("VEGA_SEED: a whole number expected, got 'many'", err, 1, true)
+    assert.equal(2, (helper.run(("cd %s && echo '[1' > vega.json && %%s %s"):format(folder, script))))
   end)
 end)
 

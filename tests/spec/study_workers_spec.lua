@@ -71,9 +71,9 @@ describe("a study with workers", function()
       assert.equal("", out)
       assert.matches(message, err)
     end
-    for line, message in pairs { ["%s run"] = "a script is missing", ["%s run a.lua b.lua"] = "one script expected",
+    for line, message in pairs { ["%s run"] = "a script is missing", ["%s run a.lua b.lua"] = "'b.lua' is one word too many",
       ["%s run --wrokers 2 a.lua"] = "unknown option %-%-wrokers; did you mean %-%-workers", ["%s run a.lua --workers -1"] = "must be >= 0, got %-1",
-      ["%s worker"] = "option %-%-store is missing", ["%s worker --store mem:"] = "cannot be shared" } do
+      ["%s worker"] = "which store%?", ["%s worker --store mem:"] = "cannot be shared" } do
       local code, _, err = helper.run(line)
       assert.equal(2, code, line)
       assert.matches(message, err)
@@ -98,7 +98,7 @@ end)
 
 describe("a study with workers, by trials", function()
   it("takes those that decide between trainings, as one process would", function()
-    for _, scheduler in ipairs { "successive_halving", "hyperband" } do
+    for _, scheduler in ipairs { "successive_halving", "hyperband", "asha", "bohb", "dehb", "pbt" } do
       local expected
       for _, workers in ipairs { 0, 2 } do
         local url = fresh()

@@ -173,6 +173,12 @@ check("PostgreSQL", function()
   return "ok", ("not here: %s; stores of one machine need none"):format((message:gsub("^store: ", "")))
 end)
 
+check("live view", function()
+  local there = core.serve.available()
+  if not there then return "warn", "no libmicrohttpd: vega-lua serve cannot run", "apt-get install libmicrohttpd-dev, build again" end
+  return "ok", "libmicrohttpd for vega-lua serve"
+end)
+
 --- A study is begun in a fresh store, read back by a second connection, and its result refused a change.
 local function round_trip(path)
   local db <close> = assert(core.store.open(path))

@@ -21,6 +21,15 @@ function listing.duration(seconds)
   return ("%.4g h"):format(seconds / 3600)
 end
 
+--- The shortest text of a number that is read back as the same.
+function listing.number(value)
+  for digits = 15, 16 do
+    local text = ("%." .. digits .. "g"):format(value)
+    if tonumber(text) == value then return text end
+  end
+  return ("%.17g"):format(value)
+end
+
 --- "1 trial", "3 trials".
 function listing.count(n, what) return ("%d %s%s"):format(n, what, n == 1 and "" or "s") end
 
@@ -30,9 +39,7 @@ local function plain(value, digits)
   if math.type(value) ~= "float" then return tostring(value) end
   if value ~= value then return "nan" end
   if value == math.huge or value == -math.huge then return value > 0 and "inf" or "-inf" end
-  local text = ("%." .. (digits or 17) .. "g"):format(value)
-  local short = not digits and ("%.15g"):format(value)
-  return short and tonumber(short) == value and short or text
+  return digits and ("%." .. digits .. "g"):format(value) or listing.number(value)
 end
 
 -- Text of unknown origin on a terminal: nothing in it may move the cursor.

@@ -1,4 +1,5 @@
 --- What the commands on stores share: their options, the store that is meant, and failures with the right exit code.
+local identity = require "vega.study.identity"
 local settings = require "vega.settings"
 local stored = require "vega.study.stored"
 local util = require "vega.util"
@@ -27,5 +28,12 @@ end
 
 --- The study of that name, or the store's only one. `who` names the command.
 function opened.study(who, store, name) return opened.assert(stored.open(opened.url(who, store), name)) end
+
+--- Who leads the study at this moment, for people, and how long without another word from it; nil when nobody does.
+function opened.leader(study)
+  local lead = study:run("lead_get", study.id)[1]
+  if not (lead and lead.owner and lead.seconds_left > 0) or identity.is_gone(lead.owner) then return nil end
+  return identity.shown(lead.owner), lead.seconds_left
+end
 
 return opened

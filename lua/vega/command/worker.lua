@@ -3,6 +3,7 @@
 -- was last run with, byte by byte.
 local Pool = require "vega.study.pool"
 local core = require "vega.core"
+local opened = require "vega.command.opened"
 local origin = require "vega.study.origin"
 local script = require "vega.study.script"
 local store = require "vega.store"
@@ -12,18 +13,16 @@ local DEFAULTS = { store = "", study = "", workers = 1, threads = 0, may_lead = 
   memory_limit = 0.0, has = "", wait = 60.0 }
 local LOOK = 0.25
 
-local USAGE = [[
-  vega-lua worker --store postgresql://db/vega                 joins the only study of the store, with the script that it was begun with
-  srun -n 16 vega-lua worker --store URL --study mnas search.lua
-
-  --store URL            where the study is
-  --study NAME           which one, when there are several that are not over
-  --workers N            processes (1); --threads T: threads of each (its share of the cores)
-  --may-lead             leads the study when its leader is gone
-  --has WORDS            what this worker has beside the machine's own: gpu,fast-disk
-  --lease S --backoff S --time-limit S --memory-limit MIB      as of vega-lua run
-  --wait S               how long to wait for the study to be begun (60)
-]]
+local ABOUT = { command = "worker", positional = { "[SCRIPT.lua]" },
+  about = "Evaluates trials of a study that somebody leads, on any machine that reaches its store, with the script that the study was begun with. What"
+    .. " follows -- is the script's.",
+  examples = { "vega-lua worker --store postgresql://db/vega", "srun -n 16 vega-lua worker --store postgresql://db/vega --study mnas search.lua" },
+  values = { store = " URL", study = " NAME", time_limit = " S", memory_limit = " MIB", has = " WORDS", lease = " S", backoff = " S", wait = " S" },
+  options = { store = "where the study is (VEGA_STORE, \"store\" in vega.json)", study = "which one, when there are several that are not over",
+    workers = "processes", threads = "of each; 0: its share of the cores", may_lead = "leads the study when its leader is gone",
+    has = "what this worker has beside the machine's own: gpu,fast-disk", lease = "as of vega-lua run", backoff = "as of vega-lua run",
+    attempts = "as of vega-lua run", time_limit = "as of vega-lua run", memory_limit = "as of vega-lua run",
+    wait = "seconds to wait for the study to be begun" } }
 
 local function fail(code, ...) error(util.failure(code, ...), 0) end
 
@@ -93,12 +92,8 @@ local function supervise(pool, db)
 end
 
 return function(words)
-  if util.contains(words, "--help") then
-    io.write(USAGE)
-    return 0
-  end
-  local o, given, rest = script.split(DEFAULTS, words)
-  if o.store == "" then fail(2, "worker: option --store is missing: vega-lua worker --store URL") end
+  local o, given, rest = script.split(DEFAULTS, words, ABOUT)
+  o.store = opened.url("worker", o.store)
   for name, least in pairs { workers = 1, threads = 0, backoff = 0, time_limit = 0, memory_limit = 0, wait = 0, lease = 0.1 } do
     script.at_least(name:gsub("_", "-"), o[name], least)
   end

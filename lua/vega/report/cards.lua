@@ -36,8 +36,9 @@ local function cell_drawings(out, space, arch)
   end
 end
 
+-- Of a space of cells their drawings say as much, and more clearly.
 local function network_drawing(out, space, arch)
-  if not (space and space.build) then return end
+  if not (space and space.build) or next(space.cells) then return end
   local ok, graph = pcall(space.network, space, arch, space.input or { 28, 28, 1 }, 10)
   if not ok or not graph then return end
   out("<details><summary>network</summary>%s</details>", svg.network(graph:nodes()))

@@ -47,7 +47,8 @@ local function progress(self, by)
   local failed = failed_points(self, line, x_of)
   if #failed > 0 then series[#series + 1] = { points = failed, dots = true, radius = "3", colour = "#c8553d", name = "failed trials" } end
   return { id = "progress-" .. by, title = by == "trial" and "Search progress by trial" or "Search progress by wall time",
-    svg = svg.plot(series, { x = by == "trial" and "trial" or "seconds since the study began", y = "best " .. name .. " so far", title = "progress" }) }
+    svg = svg.plot(series, { x = by == "trial" and "trial" or "seconds since the study began", y = "best " .. name .. " so far", title = "progress",
+      legend = o.goal == "max" and "bottom" or nil }) }
 end
 
 --- Best so far against trials, and against wall time.
@@ -72,7 +73,8 @@ function charts.front(self)
   local series = { { points = dots, dots = true, colour = "#b9c3d3", name = "trials", radius = "3" },
     { points = best, dots = true, line = #self.objectives == 2, step = true, colour = "#c8553d", name = "front" } }
   if self.knee then series[3] = { points = { point(self.knee) }, dots = true, radius = "7", colour = "#b8860b", name = "knee" } end
-  return { id = "front", title = "Pareto front", svg = svg.plot(series, { x = b_name, y = a_name, title = "Pareto front" }) }
+  return { id = "front", title = "Pareto front", svg = svg.plot(series, { x = b_name, y = a_name, title = "Pareto front",
+    legend = a.goal == "max" and "bottom" or nil }) }
 end
 
 --- Importance as bars.

@@ -15,11 +15,26 @@ end
 
 local function worker_of(a) return a.owner or "the study's own process" end
 
--- By worker, in each bin of time the outcome that took most of it last.
+-- Adds an attempt's time to the bins that it spans.
+local function add_time(bins, from, width, a, to)
+  local begun, ended, outcome = a.started_at - from, (a.ended_at or to) - from, a.outcome or "running"
+  for i = math.max(1, math.floor(begun / width) + 1), math.min(BINS, math.floor(ended / width) + 1) do
+    local bin = bins[i] or {}
+    bins[i] = bin
+    bin[outcome] = (bin[outcome] or 0) + math.max(1e-9, math.min(ended, i * width) - math.max(begun, (i - 1) * width))
+  end
+end
+
+-- The outcome that took most of a bin.
+local function dominant(bin)
+  local most
+  for _, outcome in ipairs(ORDER) do if bin[outcome] and (not most or bin[outcome] > bin[most]) then most = outcome end end
+  return most
+end
+
+-- By worker what it did in each bin of time; the busiest first.
 local function time_lines(attempts, from, to)
-  local by_name, list = {}, {}
-  local width = math.max((to - from) / BINS, 1e-9)
-  local function bin(at) return math.max(1, math.min(BINS, math.floor((at - from) / width) + 1)) end
+  local by_name, list, width = {}, {}, math.max((to - from) / BINS, 1e-9)
   for _, a in ipairs(attempts) do
     local name = worker_of(a)
     local line = by_name[name]
@@ -29,10 +44,9 @@ local function time_lines(attempts, from, to)
       list[#list + 1] = line
     end
     line.busy, line.n = line.busy + seconds_of(a, to), line.n + 1
-    for i = bin(a.started_at), bin(a.ended_at or to) do
-      if not WASTED[line.bins[i]] then line.bins[i] = a.outcome or "running" end
-    end
+    add_time(line.bins, from, width, a, to)
   end
+  for _, line in ipairs(list) do for i, bin in pairs(line.bins) do line.bins[i] = dominant(bin) end end
   table.sort(list, function(a, b)
     if a.busy ~= b.busy then return a.busy > b.busy end
     return a.name < b.name

@@ -39,22 +39,22 @@ local function study_lines(source)
   return ok and table.concat(parts) or nil
 end
 
-local function or_unknown(v) return v ~= nil and text.show(v, 400) or UNKNOWN end
+local function known(v) return v ~= nil and text.show(v, 400) or nil end
 
 local function show_params(params)
   if not params or next(params) == nil then return "" end
   return " " .. text.json(params)
 end
 
--- Pairs of what and how; of a study that runs here what is not recorded is taken from this process.
+-- Pairs of what and how (nil: not recorded); of a study that runs here what is not recorded is taken from this process.
 local function rows_of(source)
   local env, here = source.env or {}, source.is_running
   local versions = core.sys.versions()
   local machine = here and require("vega.device.machine").cpu()
-  local list = { { "script", or_unknown(env.script) }, { "its SHA-256", or_unknown(source.script_sha256) }, { "folder", or_unknown(env.folder) },
-    { "seed", or_unknown(source.seed) }, { "strategy", text.show(source.strategy .. show_params(source.params), 600) } }
+  local list = { { "script", known(env.script) }, { "its SHA-256", known(source.script_sha256) }, { "folder", known(env.folder) },
+    { "seed", known(source.seed) }, { "strategy", text.show(source.strategy .. show_params(source.params), 600) } }
   if source.scheduler then list[#list + 1] = { "scheduler", text.show(source.scheduler.name .. show_params(source.scheduler.params), 600) } end
-  local function add(name, key, mine) list[#list + 1] = { name, or_unknown(env[key] == nil and mine or env[key]) } end
+  local function add(name, key, mine) list[#list + 1] = { name, known(env[key] == nil and mine or env[key]) } end
   add("CPU", "cpu", machine)
   add("instruction set", "isa", here and core.sys.cpu().isa or nil)
   add("threads", "threads", here and core.sys.threads() or nil)
@@ -83,10 +83,13 @@ function reproduction.write(out, source)
   local command = source.env and source.env.command
   if type(command) ~= "table" then command = source.is_running and reproduction.this_command() or nil end
   out("<h2>How to run it again</h2><pre>%s</pre><table>", command and text.html(command_text(command), 2000) or "the command was " .. UNKNOWN)
+  local missing = {}
   for _, pair in ipairs(rows_of(source)) do
-    out('<tr><td class="l">%s</td><td class="l">%s</td></tr>', text.html(pair[1]), text.html(pair[2], 700))
+    if pair[2] then out('<tr><td class="l">%s</td><td class="l">%s</td></tr>', text.html(pair[1]), text.html(pair[2], 700))
+    else missing[#missing + 1] = pair[1] end
   end
   out "</table>"
+  if #missing > 0 then out("<p class=\"note\">Not recorded: %s.</p>", table.concat(missing, ", ")) end
   if source.is_running then out '<p class="note">The same command continues from the store; remove it to begin anew.</p>' end
   download(out, source)
 end

@@ -41,7 +41,12 @@ local function origin_text(origin)
   return origin.study and ("the study '%s' of this store"):format(text.show(origin.study, 60)) or ("the %d trials that this one began with"):format(origin.phase)
 end
 
-local function chance_text(share, n) return ("%.3g %%"):format(100 * (1 - (1 - share) ^ n)) end
+-- What the chance of one draw means for the best of n; nothing when it may be anything.
+local function best_of_text(c)
+  local low, high = 1 - (1 - c.low) ^ c.n, 1 - (1 - c.high) ^ c.n
+  if high - low > 0.95 then return ("so few draws say nothing of the best of %d"):format(c.n) end
+  return ("the best of %d draws with a chance of %.3g %% to %.3g %%"):format(c.n, 100 * low, 100 * high)
+end
 
 -- One sentence about objective k against random search.
 local function against_random(self, k)
@@ -54,9 +59,8 @@ local function against_random(self, k)
       :format(name, c.n, text.number(c.found), text.number(c.median), text.number(math.min(c.low, c.high)), text.number(math.max(c.low, c.high)), c.draws,
         text.html(origin_text(c.origin), 200))
   end
-  return ([[<p>%s against random search: of %d random draws (%s) %d were as good as the best found, so one draw is with a chance of %.2g %% to %.2g %%
-(95 %% interval), and the best of %d draws with a chance of %s to %s.</p>]]):format(name, c.draws, text.html(origin_text(c.origin), 200), c.as_good, 100 * c.low,
-    100 * c.high, c.n, chance_text(c.low, c.n), chance_text(c.high, c.n))
+  return ("<p>%s against random search: of %d random draws (%s) %d were as good as the best found, so one draw is with a chance of %.2g %% to %.2g %% "
+    .. "(95 %% interval); %s.</p>"):format(name, c.draws, text.html(origin_text(c.origin), 200), c.as_good, 100 * c.low, 100 * c.high, best_of_text(c))
 end
 
 local function best_values(out, self)
@@ -76,7 +80,7 @@ return function(out, self, size)
     text.html(objective_text(self.objectives), 500), #(source.constraints or {}) > 0 and " with " .. text.html(bound_text(source.constraints[1]), 200) ..
     (#source.constraints > 1 and " and other bounds" or "") or "", text.html(source.space and source.space.name or "not recorded"),
     size and " (" .. text.html(size) .. ")" or "", text.html(source.strategy), source.scheduler and
-    " under the scheduler <b>" .. text.html(source.scheduler.name) .. "</b>" or "", text.html(source.seed), text.html(budget_text(source.budget)))
+    " under the scheduler <b>" .. text.html(source.scheduler.name) .. "</b>" or "", text.html(source.seed), text.html(budget_text(source.budget)) .. (source.is_running and "" or " when it began"))
   out('<p><span id="counts">%s: %s</span>; %s of evaluation. The front has <span id="front-size">%d</span>.</p>', text.count(#self.trials, "trial"),
     #self.trials > 0 and count_text(self.counts) or "none yet", text.duration(evaluation_seconds(self.trials)), #self.front)
   best_values(out, self)

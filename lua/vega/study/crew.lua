@@ -95,10 +95,10 @@ local function is_spent(self)
     or budget.cost and stats.cost + promised(study.driver) >= budget.cost
 end
 
--- How many trials may be out: in order, what the window allows; else one for each worker and one to take next.
+-- How many trials may be out: in order, what the window allows; else a batch (mostly of one) for each worker and one to take next.
 local function most_open(self)
   if self.study.driver.window then return math.huge end
-  return self.study.role.window or #self.pool.slots + self.others + 1
+  return self.study.role.window or self.study.batch * (#self.pool.slots + self.others + 1)
 end
 
 local function ask(self)

@@ -11,7 +11,7 @@ local Journal = {}
 Journal.__index = Journal
 
 local function encode(value) return core_json.encode(value, TAG) end
-local function decode(text) return assert(core_json.decode(text, TAG)) end
+local decode = store.decode
 
 -- Ends the study for what the store answered: a disk without room or a device that fails can be mended, anything else is another store.
 local function refuse(name, message, code)
@@ -356,16 +356,17 @@ end
 local function add_curves(self, by_id)
   for _, m in ipairs(self:run("metric_list", self.study_id)) do
     local value = m.kind == "f" and m.value or m.kind == "nan" and 0 / 0 or m.kind == "+inf" and math.huge or -math.huge
-    table.insert(by_id[m.trial_id].curves, { step = m.step, name = m.name, value = value })
+    table.insert(store.expect_table(by_id[m.trial_id], "trial of a metric").curves, { step = m.step, name = m.name, value = value })
   end
 end
 
 local function add_outcomes(self, by_id)
   for _, event in ipairs(self:run("event_list", self.study_id)) do
-    local t = by_id[event.trial_id]
     if event.kind == "tell" or event.kind == "observe" then
-      local payload = decode(event.payload_json)
-      t.values, t.message, t.seconds = payload.outcome.values or {}, payload.outcome.message, (t.seconds or 0) + (payload.seconds or 0)
+      local t, payload = store.expect_table(by_id[event.trial_id], "trial of an event"), store.expect_table(decode(event.payload_json), "event")
+      local outcome = store.expect_table(payload.outcome, "outcome")
+      t.values, t.message = store.expect_table(outcome.values or {}, "list of values"), outcome.message
+      t.seconds = (t.seconds or 0) + (tonumber(payload.seconds) or 0)
     end
   end
 end

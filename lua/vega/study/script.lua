@@ -5,28 +5,19 @@ local util = require "vega.util"
 
 local script = {}
 
---- Splits `OPTIONS [SCRIPT] [OPTIONS] [-- ARGUMENTS]` by the declared options: their values, the script or nil, its arguments or nil.
--- Raises with exit code 2 on a wrong one.
-function script.split(defaults, words)
-  local own, path, i = {}, nil, 1
-  while words[i] and words[i] ~= "--" do
-    local word = words[i]
-    local key = (word:match "^%-%-([%w-]+)$" or ""):gsub("-", "_")
-    if word:sub(1, 1) ~= "-" then
-      if path then error(util.failure(2, "%s: one script expected, got '%s' after '%s'; the script's own arguments follow --", arg[0], word, path), 0) end
-      path = word
-    else
-      own[#own + 1] = word
-      if defaults[key] == nil then arguments(defaults, own) end                       -- raises, or prints the help
-      if type(defaults[key]) ~= "boolean" then
-        i = i + 1
-        own[#own + 1] = words[i]
-      end
+--- Splits `OPTIONS [SCRIPT] [OPTIONS] [-- ARGUMENTS]` by what the command declares (vega.arguments): the options' values, the script or nil, its
+-- arguments or nil. Raises with exit code 2 on a wrong one.
+function script.split(defaults, words, about)
+  local last = #words
+  for i, word in ipairs(words) do
+    if word == "--" then
+      last = i - 1
+      break
     end
-    i = i + 1
   end
-  local rest = words[i] and table.move(words, i + 1, #words, 1, {}) or nil
-  return arguments(defaults, own), path, rest
+  local rest = last < #words and table.move(words, last + 2, #words, 1, {}) or nil
+  local o, places = arguments(defaults, table.move(words, 1, last, 1, {}), about)
+  return o, places[1], rest
 end
 
 --- Runs the script as the program would: `arg`, `...` and the modules beside it are its own. Raises what it raises.

@@ -10,14 +10,13 @@ local store = require "vega.store"
 local util = require "vega.util"
 
 local stored = {}
-local TAG = { nonfinite = "tag" }
 
 local Stored = {}
 Stored.__index = Stored
 
 local function decode(text)
   if text == nil then return nil end
-  return assert(core.json.decode(text, TAG))
+  return store.decode(text)
 end
 
 -- Opening -----------------------------------------------------------------------------------------------------------------------------
@@ -60,9 +59,22 @@ local function run(self, ...)
   return rows
 end
 
+-- Objectives and constraints of a study's row.
+local function goals_of(row)
+  local goals = store.expect_table(decode(row.objectives_json), "list of objectives")
+  local objectives, constraints = goals[1] or {}, goals[2] or {}
+  for _, list in ipairs { objectives, constraints } do
+    for _, each in ipairs(store.expect_table(list, "list of objectives")) do
+      store.expect_table(each, "objective")
+      if type(each.name) ~= "string" then store.expect_table(nil, "name of an objective") end
+    end
+  end
+  return objectives, constraints
+end
+
 local function summary(row)
-  local goals = decode(row.objectives_json)
-  return { id = row.study_id, name = row.name, status = row.status, strategy = row.strategy, objectives = goals[1] or goals, created_at = row.created_at,
+  local objectives = goals_of(row)
+  return { id = row.study_id, name = row.name, status = row.status, strategy = row.strategy, objectives = objectives, created_at = row.created_at,
     counts = {}, trials = 0 }
 end
 
@@ -104,13 +116,14 @@ local function find(self, name)
 end
 
 local function fill(self, row)
-  local goals, rules = decode(row.objectives_json), decode(row.strategy_json)
-  self.objectives, self.constraints = goals[1] or {}, goals[2] or {}
+  local rules = store.expect_table(decode(row.strategy_json), "list of a strategy's options")
+  self.objectives, self.constraints = goals_of(row)
   self.id, self.name, self.status, self.created_at = row.study_id, row.name, row.status, row.created_at
-  self.space, self.space_hash = decode(row.space_json), row.space_hash
-  self.strategy, self.params, self.dedup, self.window = row.strategy, rules[1] or {}, rules[2], rules[3] or nil
-  if rules[4] then self.scheduler = { name = rules[4][1], params = rules[4][2] } end
-  self.seed, self.budget, self.env = row.seed_lo, decode(row.budget_json) or {}, decode(row.env_json) or {}
+  self.space, self.space_hash = store.expect_table(decode(row.space_json), "space"), row.space_hash
+  self.strategy, self.params, self.dedup, self.window = row.strategy, store.expect_table(rules[1] or {}, "table of options"), rules[2], rules[3] or nil
+  if type(rules[4]) == "table" then self.scheduler = { name = rules[4][1], params = store.expect_table(rules[4][2], "scheduler's table of options") } end
+  self.seed, self.budget = row.seed_lo, store.expect_table(decode(row.budget_json) or {}, "budget")
+  self.env = store.expect_table(decode(row.env_json) or {}, "environment")
   self.script, self.script_sha256 = row.script, row.script_sha256
   self.journal = Journal.attach(self.db, row, self.shown)
   return self

@@ -68,17 +68,13 @@ end
 
 local function hold(self, row, at)
   local held = { trial_id = row.trial_id, epoch = row.epoch, points = {}, reported = 0, flushed = store.now() }
-  self.held[#self.held + 1] = held
   self.keeper:hold(row.trial_id, row.epoch, at)
   held.suggestion = suggestion(self, row)
   held.trial = trial_of(self, held)
   return held
 end
 
-local function drop(self, held)
-  self.keeper:drop(held.trial_id)
-  for i, each in ipairs(self.held) do if each == held then table.remove(self.held, i) end end
-end
+local function drop(self, held) self.keeper:drop(held.trial_id) end
 
 -- The trial's row and its event say what the leader will tell the strategy.
 local function result_of(self, held, outcome, seconds)
@@ -98,14 +94,10 @@ local function result_of(self, held, outcome, seconds)
     fidelity = reached and reached + 0.0, values = values, event = encode { outcome = outcome, seconds = seconds } }
 end
 
-local function finish(self, held, outcome, seconds)
-  flush(self, held)
-  persist(self, "finish", result_of(self, held, outcome, seconds))
-  drop(self, held)
-end
-
-local function limit(self, held)
-  if self.role.time_limit then self.keeper:limit(held.trial_id, self.role.time_limit) end
+-- The time of those from i to j begins, that of the others is not running.
+local function limit(self, list, i, j)
+  if not self.role.time_limit then return end
+  for k, held in ipairs(list) do self.keeper:limit(held.trial_id, k >= i and k <= j and self.role.time_limit * (j - i + 1) or 0) end
 end
 
 -- What the last trial left must not count against the next one.
@@ -114,17 +106,26 @@ local function clean_up()
   collectgarbage()
 end
 
+-- Evaluates what is held, and writes the results in one transaction.
+local function evaluate(self, list)
+  local suggestions, objects, results, is_oom = {}, {}, {}, false
+  for i, held in ipairs(list) do suggestions[i], objects[i] = held.suggestion, held.trial end
+  local outcomes, seconds = evaluation.run_all(self.study, suggestions, objects, function(i, j) limit(self, list, i, j) end)
+  limit(self, list, 0, 0)
+  for i, held in ipairs(list) do
+    flush(self, held)
+    results[i] = result_of(self, held, outcomes[i], seconds[i])
+    is_oom = is_oom or outcomes[i].reason == "oom"
+  end
+  persist(self, "finish_all", results)                                               -- those that are fenced are not written, which is all right
+  for _, held in ipairs(list) do drop(self, held) end
+  if is_oom or self.role.memory_limit then clean_up() end
+end
+
 local function work(self, rows, at)
   local list = {}
   for i, row in ipairs(rows) do list[i] = hold(self, row, at) end
-  for _, held in ipairs(list) do
-    if not self.keeper:fenced(held.trial_id) then
-      limit(self, held)
-      local outcome, seconds = evaluation.run(self.study, held.suggestion, held.trial)
-      finish(self, held, outcome, seconds)
-      if outcome.reason == "oom" or self.role.memory_limit then clean_up() end
-    else drop(self, held) end
-  end
+  evaluate(self, list)
 end
 
 -- The loop ------------------------------------------------------------------------------------------------------------------------------
@@ -153,8 +154,8 @@ local function loop(self)
   local about = core.process.about()
   while true do
     local at = store.now()
-    local rows = persist(self, "claim", { study = self.journal.study_id, owner = self.me, host = about.host, n = 1, lease = self.role.lease,
-      capabilities = self.capabilities })
+    local rows = persist(self, "claim", { study = self.journal.study_id, owner = self.me, host = about.host, n = self.study.batch,
+      lease = self.role.lease, capabilities = self.capabilities })
     if #rows > 0 then work(self, rows, at)
     elseif is_done(self) then return "done"
     elseif may_inherit(self) then return "lead"
@@ -197,7 +198,7 @@ function worker.run(study)
   if role.threads then core.sys.threads(role.threads) end
   if role.memory_limit then core.sys.memory_limit(role.memory_limit * MIB, true) end
   journal.db:backoff(role.backoff)
-  local self = { study = study, role = role, journal = journal, db = journal.db, me = identity.of(), held = {},
+  local self = { study = study, role = role, journal = journal, db = journal.db, me = identity.of(),
     capabilities = capabilities.words(role.capabilities) }
   self.checkpoints = Checkpoints.new(study.checkpoints.folder, {})
   core.sys.resumable(true)

@@ -2,7 +2,7 @@
 --    heatmap({ { name = "op", values = { { label = "conv", share = 0.7 }, { label = "skip", share = 0.3 } } } }, { title = "operations" })
 local svg = require "vega.svg"
 
-local NAMES, CELL, ROW, MOST = 180, 96, 24, 14       -- pixels; characters of a label
+local NAMES, CELL, ROW, MOST = 180, 132, 24, 14       -- pixels; characters of a label
 
 -- From white to blue.
 local function shade(share)

@@ -32,9 +32,9 @@ local function upgrade(url)
 end
 
 local function check_idle(study)
-  local lead = study:run("lead_get", study.id)[1]
-  if lead and lead.owner and lead.seconds_left > 0 then
-    error(util.failure(1, "study '%s' is running: %s leads it; a copy made now would be of a moment in the middle of its work", study.name, lead.owner), 0)
+  local leader = opened.leader(study)
+  if leader then
+    error(util.failure(1, "study '%s' is running: %s leads it; a copy made now would be of a moment in the middle of its work", study.name, leader), 0)
   end
 end
 

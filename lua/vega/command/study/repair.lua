@@ -28,7 +28,7 @@ local function check_file(study, steps)
   local only_indices = true
   for _, fault in ipairs(faults) do only_indices = only_indices and fault:find "index" ~= nil end
   if not only_indices then
-    error(util.failure(4, "store '%s' is damaged (above); 'study export' may still read its studies: import them into a new store", study.shown), 0)
+    error(util.failure(4, "store '%s' is damaged (above); 'study export' may still read some of its studies: import them into a new store", study.shown), 0)
   end
   steps[#steps + 1] = { "make the indices anew, from their tables", function()
     study:run "reindex"
@@ -40,12 +40,9 @@ end
 
 local function done(...) return opened.assert(...) end
 
-local function is_led(study)
-  local lead = study:run("lead_get", study.id)[1]
-  return lead ~= nil and lead.owner ~= nil and lead.seconds_left > 0
-end
-
 local function check_study(study, steps)
+  study:trials()                                                            -- raises, with exit code 4, where a text is none of ours any more
+  study:events_after(0)
   local function add(text, action) steps[#steps + 1] = { ("study '%s': %s"):format(study.name, text), action } end
   local dead = study:run("lease_dead", study.id)
   if #dead > 0 then
@@ -53,7 +50,7 @@ local function check_study(study, steps)
       while done(study.db:reap()) > 0 do end
     end)
   end
-  local led = is_led(study)
+  local led = opened.leader(study) ~= nil
   local orphans = led and {} or study:run("trial_orphans", study.id)
   if #orphans > 0 then
     add(("release %s that nobody holds"):format(listing.count(#orphans, "trial")), function() done(study.db:adopt(study.id)) end)

@@ -30,10 +30,8 @@ local function check_script(study)
 end
 
 local function check_lead(study)
-  local lead = study:run("lead_get", study.id)[1]
-  if lead and lead.owner and lead.seconds_left > 0 then
-    fail("study '%s' is running: %s leads it (its lease lasts another %s)", study.name, lead.owner, listing.duration(lead.seconds_left))
-  end
+  local leader, seconds = opened.leader(study)
+  if leader then fail("study '%s' is running: %s leads it (its lease lasts another %s)", study.name, leader, listing.duration(seconds)) end
 end
 
 -- The recorded words, with this program in place of an older one.

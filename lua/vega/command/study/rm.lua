@@ -8,11 +8,12 @@ local store = require "vega.store"
 local util = require "vega.util"
 
 local function check_idle(study)
-  local lead, held = study:run("lead_get", study.id)[1], study:run("lease_live", study.id)[1].n
-  if lead and lead.owner and lead.seconds_left > 0 then
-    error(util.failure(1, "study '%s' is running: %s leads it (its lease lasts another %s); stop it, or --force", study.name, lead.owner,
-      listing.duration(lead.seconds_left)), 0)
+  local leader, seconds = opened.leader(study)
+  if leader then
+    error(util.failure(1, "study '%s' is running: %s leads it (its lease lasts another %s); stop it, or --force", study.name, leader,
+      listing.duration(seconds)), 0)
   end
+  local held = study:run("lease_live", study.id)[1].n
   if held > 0 then error(util.failure(1, "study '%s': workers hold %d of its trials; stop them, or --force", study.name, held), 0) end
 end
 

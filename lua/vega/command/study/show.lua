@@ -1,6 +1,7 @@
 --- vega-lua study show: everything that the store knows about one study, but its trials.
 local arguments = require "vega.arguments"
 local core_json = require("vega.core").json
+local identity = require "vega.study.identity"
 local listing = require "vega.command.listing"
 local opened = require "vega.command.opened"
 
@@ -27,11 +28,10 @@ local function counts_text(counts, n)
 end
 
 local function facts(study)
-  local lead = study:run("lead_get", study.id)[1]
   local counts, n = study:counts()
   return { counts = counts, n = n, outcomes = study:run("attempt_outcomes", study.id), owners = study:run("owner_list", study.id),
     workers = study:run "worker_list", best = study:best()[1],
-    leader = lead and lead.owner and lead.seconds_left > 0 and lead.owner or nil }
+    leader = (opened.leader(study)) }
 end
 
 local function object_of(study, f)
@@ -51,7 +51,10 @@ local function object_of(study, f)
     workers = array(workers), workers_seen = array(seen), script_sha256 = or_null(study.script_sha256), environment = study.env }
 end
 
-local function text_of_table(t) return next(t) ~= nil and core_json.encode(t, { nonfinite = "tag" }) or "" end
+local function text_of_table(t)
+  if next(t) == nil then return "" end
+  return (core_json.encode(t, { nonfinite = "tag" }):gsub("%d+%.%d+", function(digits) return listing.number(tonumber(digits)) end))
+end
 
 local function lines_of(study, f)
   local lines = {}
@@ -74,8 +77,8 @@ local function lines_of(study, f)
   for _, row in ipairs(f.outcomes) do
     add("attempts " .. row.outcome:lower(), ("%d, %s in all"):format(row.n, listing.duration(row.seconds)))
   end
-  for _, w in ipairs(f.owners) do add("worker", ("%s: %s, last %s"):format(w.owner, listing.count(w.attempts, "attempt"), listing.time(w.last_at))) end
-  for _, w in ipairs(f.workers) do add("registered", ("%s: seen %s ago"):format(w.worker_id, listing.duration(w.seconds_ago))) end
+  for _, w in ipairs(f.owners) do add("worker", ("%s: %s, last %s"):format(identity.shown(w.owner), listing.count(w.attempts, "attempt"), listing.time(w.last_at))) end
+  for _, w in ipairs(f.workers) do add("registered", ("%s: seen %s ago"):format(identity.shown(w.worker_id), listing.duration(w.seconds_ago))) end
   local env = study.env
   add("command", env.command and table.concat(env.command, " "))
   add("folder", env.folder)

@@ -6,7 +6,8 @@ local trial_rows = require "vega.command.trial_rows"
 local util = require "vega.util"
 
 local STATES = { "WAITING", "RUNNING", "PAUSED", "COMPLETE", "PRUNED", "FAILED", "ABANDONED" }
-local MORE = { { "seconds", right = true }, { "parent", right = true }, { "reason" }, { "message" }, { "hash" }, { "arch" } }
+local MORE = { { "seconds", right = true }, { "parent", right = true }, { "reason" },
+  { "message", text = function(text) return text and text:match "^[^\n]*" end }, { "hash" }, { "arch" } }
 
 local function wanted_states(text)
   if text == "" then return nil end
