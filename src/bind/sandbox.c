@@ -122,7 +122,7 @@ static struct {
 
 static void end_process(void) {
   char text[NAME + 160];
-  int n = snprintf(text, sizeof text, "vega-lua: sandbox '%s': its time of %g s is over and it does not stop (a pattern?): the process is ended\n", dog.name, dog.seconds);
+  int n = snprintf(text, sizeof text, "vega-lua: sandbox '%s': its time of %g s is over and it is still in one step of the engine or of a pattern: the process is ended\n", dog.name, dog.seconds);
   (void)!write(STDERR_FILENO, text, (size_t)n);
   _exit(EXIT_RESOURCES);
 }
