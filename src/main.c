@@ -39,7 +39,7 @@ static const char HELP[] =
   "  --color WHEN always, never or auto (also NO_COLOR=1, CLICOLOR_FORCE=1)\n"
   "  -            read the script from standard input\n"
   "  --sandbox    run the script restricted: it sees what is on a list, and has limits\n"
-  "               (--sandbox=memory=256M,tensors=1G,instructions=1e9,seconds=30)\n"
+  "               (--sandbox=memory=256M,tensors=1G,instructions=1e9,seconds=30,store=URL)\n"
   "  --allow-bytecode\n"
   "               load compiled Lua, too; a damaged file of it can break the interpreter\n"
   "  --           end of the options\n"

@@ -83,21 +83,27 @@ end
 
 local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
--- "memory=64M,seconds=5"
+local function read_limit(given, word)
+  local name, number, unit = word:match "^(%l+)=([%d%.e+]+)([KMG]?)$"
+  local value = tonumber(number)
+  if not name or not LIMITS[name] or not value then
+    error(util.failure(2, "--sandbox: %s or store expected, as in --sandbox=memory=256M,seconds=30; got '%s'",
+      table.concat(util.sorted_keys(LIMITS), ", "), word), 0)
+  end
+  value = value * UNITS[unit]
+  given[name] = name ~= "seconds" and math.tointeger(value) or value
+end
+
+-- "memory=64M,seconds=5,store=runs/x.db"
 local function read_limits(text)
-  local given = {}
+  local given, stores = {}, {}
   for word in text:gmatch "[^,]+" do
-    local name, number, unit = word:match "^(%l+)=([%d%.e+]+)([KMG]?)$"
-    local value = tonumber(number)
-    if not name or not LIMITS[name] or not value then
-      error(util.failure(2, "--sandbox: %s expected, as in --sandbox=memory=256M,seconds=30; got '%s'", table.concat(util.sorted_keys(LIMITS), ", "),
-        word), 0)
-    end
-    value = value * UNITS[unit]
-    given[name] = name ~= "seconds" and math.tointeger(value) or value
+    local url = word:match "^store=(.+)$"
+    if url then stores[#stores + 1] = url else read_limit(given, word) end
   end
   local ok, o = pcall(limits_of, "--sandbox", given, LIMITS, 1)
   if not ok then error(util.failure(2, "%s", (tostring(o):gsub("^[^\n]-:%d+: ", ""))), 0) end
+  o.stores = stores
   return o
 end
 

@@ -24,6 +24,8 @@
 #include "base/interrupt.h"
 
 enum { STEP = 1000, EXIT_RESOURCES = 5, NAME = 80 };
+/* The stack of l_call. */
+enum { LIMITS = 1, STRINGS, STRINGS_BEFORE, STRING_META, STRING_KEY, FUNCTION };
 static const double GRACE = 1;
 
 /* -- memory ---------------------------------------------------------------------------------------------------------------------- */
@@ -69,7 +71,6 @@ typedef struct budget {
   size_t memory, old_memory, old_tensors;
   pool *pool;
   const char *exceeded;          /* what is used up; NULL: nothing yet */
-  int string_index;              /* stack position of what strings were indexed with before */
   struct budget *outer;
 } budget;
 
@@ -122,7 +123,7 @@ static struct {
 
 static void end_process(void) {
   char text[NAME + 160];
-  int n = snprintf(text, sizeof text, "vega-lua: sandbox '%s': its time of %g s is over and it does not stop (a pattern?): the process is ended\n", dog.name, dog.seconds);
+  int n = snprintf(text, sizeof text, "vega-lua: sandbox '%s': its time of %g s is over and it is still in one step of the engine or of a pattern: the process is ended\n", dog.name, dog.seconds);
   (void)!write(STDERR_FILENO, text, (size_t)n);
   _exit(EXIT_RESOURCES);
 }
@@ -194,26 +195,15 @@ static void read_limits(budget *b, lua_State *L, int arg) {
   b->seconds = number_of(L, arg, "seconds", 1e9);
 }
 
-/* What strings are indexed with: swapped for the sandbox's functions. */
-static void swap_string_index(lua_State *L, int with) {
-  lua_pushliteral(L, "");
-  if (lua_getmetatable(L, -1)) {
-    lua_pushvalue(L, with);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
+/* What strings are indexed with becomes the value at `with`. The metatable and the key stand on the stack, so that nothing here raises. */
+static void set_string_index(lua_State *L, int with) {
+  lua_pushvalue(L, STRING_KEY);
+  lua_pushvalue(L, with);
+  lua_rawset(L, STRING_META);
 }
 
-static void push_string_index(lua_State *L) {
-  lua_pushliteral(L, "");
-  lua_getmetatable(L, -1);
-  lua_getfield(L, -1, "__index");
-  lua_replace(L, -3);
-  lua_pop(L, 1);
-}
-
-static void enter(budget *b, lua_State *L, size_t tensors, int strings) {
+/* From here to the end of leave nothing raises: a budget that stays current would be a pointer into a frame that is gone. */
+static void enter(budget *b, lua_State *L, size_t tensors) {
   vg_alloc_stats stats = vg_alloc_get_stats();
   b->outer = current;
   b->began = vg_clock_s();
@@ -227,7 +217,7 @@ static void enter(budget *b, lua_State *L, size_t tensors, int strings) {
     if (b->outer->deadline < b->deadline) b->deadline = b->outer->deadline;
     if (b->outer->instructions - b->outer->used < b->instructions) b->instructions = b->outer->instructions - b->outer->used;
   }
-  swap_string_index(L, strings);
+  set_string_index(L, STRINGS);
   lua_sethook(L, on_count, LUA_MASKCOUNT, STEP);
   current = b;
   set_dog(b);
@@ -238,34 +228,20 @@ static void leave(budget *b, lua_State *L) {
   set_dog(current);
   if (current) current->used += b->used;
   lua_sethook(L, current ? on_count : NULL, current ? LUA_MASKCOUNT : 0, current && !current->exceeded ? STEP : 1);
-  swap_string_index(L, b->string_index);
+  set_string_index(L, STRINGS_BEFORE);
   vg_alloc_set_limit(b->old_tensors);
   b->pool->limit = b->old_memory;
 }
 
-static int to_text(lua_State *L) {
+/* The error as a text, by the code's own __tostring: still under the budget. */
+static int explain(lua_State *L) {
+  if (lua_istable(L, 1)) {
+    lua_pushliteral(L, "message");
+    lua_rawget(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) return 1;
+  }
   luaL_tolstring(L, 1, NULL);
   return 1;
-}
-
-/* The error on top as a text, by the code's own __tostring: still under the budget. */
-static void explain(lua_State *L) {
-  if (lua_type(L, -1) == LUA_TSTRING) return;
-  if (lua_istable(L, -1) && lua_checkstack(L, 4)) {
-    lua_pushliteral(L, "message");
-    lua_rawget(L, -2);
-    if (lua_type(L, -1) == LUA_TSTRING) {
-      lua_replace(L, -2);
-      return;
-    }
-    lua_pop(L, 1);
-  }
-  lua_pushcfunction(L, to_text);
-  lua_insert(L, -2);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK && lua_type(L, -1) != LUA_TSTRING) {
-    lua_pop(L, 1);
-    lua_pushliteral(L, "an error that is no text");
-  }
 }
 
 /* call({ name =, memory =, tensors =, instructions =, seconds =, strings = }, f, ...) -> true, results of f | false, message, code, the error
@@ -273,32 +249,47 @@ static void explain(lua_State *L) {
  * indexed with meanwhile. */
 static int l_call(lua_State *L) {
   budget b = { 0 };
-  read_limits(&b, L, 1);
-  size_t tensors = (size_t)number_of(L, 1, "tensors", 1e15);
+  read_limits(&b, L, LIMITS);
+  size_t tensors = (size_t)number_of(L, LIMITS, "tensors", 1e15);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  luaL_argcheck(L, lua_getfield(L, 1, "strings") == LUA_TTABLE, 1, "strings: a table expected");
-  lua_insert(L, 2);
-  push_string_index(L);
-  lua_insert(L, 3);
-  b.string_index = 3;                                /* 1 limits, 2 strings, 3 the strings before, 4 function, arguments */
+  luaL_argcheck(L, lua_getfield(L, LIMITS, "strings") == LUA_TTABLE, 1, "strings: a table expected");
+  luaL_checkstack(L, 8, "sandbox");
+  lua_insert(L, STRINGS);
+  lua_pushliteral(L, "");
+  lua_getmetatable(L, -1);
+  lua_replace(L, -2);
+  lua_insert(L, STRINGS_BEFORE);
+  lua_getfield(L, STRINGS_BEFORE, "__index");
+  lua_insert(L, STRINGS_BEFORE);
+  lua_pushliteral(L, "__index");
+  lua_insert(L, STRING_KEY);
   b.pool = pool_of(L);
   if (!b.pool || start_dog() != 0) return luaL_error(L, "sandbox: not enough memory for its watchdog");
-  enter(&b, L, tensors, 2);
-  int status = lua_pcall(L, lua_gettop(L) - 4, LUA_MULTRET, 0);
+  enter(&b, L, tensors);
+  int status = lua_pcall(L, lua_gettop(L) - FUNCTION, LUA_MULTRET, 0);
+  if (!lua_checkstack(L, 8)) {
+    status = LUA_ERRMEM;
+    lua_settop(L, FUNCTION);
+  }
   if (status != LUA_OK) {
-    lua_pushvalue(L, -1);
-    explain(L);
+    lua_pushcfunction(L, explain);
+    lua_pushvalue(L, -2);
+    lua_pcall(L, 1, 1, 0);
   }
   leave(&b, L);
   if (status == LUA_OK) {
     lua_pushboolean(L, 1);
-    lua_replace(L, 3);
-    return lua_gettop(L) - 2;
+    lua_replace(L, STRING_KEY);
+    return lua_gettop(L) - STRING_KEY + 1;
+  }
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    lua_pushliteral(L, "an error that is no text");
+    lua_replace(L, -2);
   }
   lua_pushboolean(L, 0);
-  lua_replace(L, 3);
+  lua_insert(L, -3);
   lua_pushstring(L, b.exceeded ? "EBUDGET" : vg_interrupted ? "EINTR" : status == LUA_ERRMEM ? "ENOMEM" : "ESCRIPT");
-  lua_rotate(L, 4, 2);                                /* false, value, text, code -> false, text, code, value */
+  lua_rotate(L, -3, 2);                               /* false, value, text, code -> false, text, code, value */
   return 4;
 }
 

@@ -188,7 +188,7 @@ describe("vega.sandbox.run", function()
     assert.equal(2, n, message)
     assert.is_true(exists(path))
     given.argument = path .. "2"
-    assert.matches("no other store", select(2, run(text, given)))
+    assert.matches("the store .- is not allowed", select(2, run(text, given)))
     assert.is_false(exists(path .. "2"))
   end)
 

@@ -4,8 +4,9 @@
 local core = require "vega.core"
 local environment = require "vega.sandbox.environment"
 local modules = require "vega.sandbox.modules"
+local util = require "vega.util"
 
-local state = {}
+local state, call = {}, core.sandbox.call
 
 local function refusal(what) return function() error(("sandbox: %s is not allowed"):format(what), 2) end end
 
@@ -43,7 +44,9 @@ local function lock_files(folders)
     return open(path, mode)
   end
   refuse_all(io, { "popen", "lines", "tmpfile", "input", "output", "read", "write" }, "io.")
-  refuse_all(os, { "execute", "exit", "rename", "tmpname", "getenv", "setlocale" }, "os.")
+  refuse_all(os, { "execute", "exit", "rename", "tmpname", "setlocale" }, "os.")
+  local getenv = os.getenv
+  os.getenv = function(name) return (name == "HOME" or tostring(name):find "^VEGA_") and getenv(name) or nil end
   within(os, "remove", folders, "files are not removed")
   within(core.sys, "make_dirs", folders, "folders are not made")
   within(core.sys, "list", table.move(folders, 1, #folders, #places + 1, places), "folders are not listed")
@@ -55,14 +58,31 @@ local function lock_files(folders)
   end
 end
 
+-- The stores that may be opened, and mem:. Their folders are there already: open_places has made them.
 local function lock_stores(stores)
+  local known = { ["mem:"] = true, [":memory:"] = true }
+  for _, url in ipairs(stores) do known[url] = true end
   local open = core.store.open
-  core.store.open = function(url)
-    if url == "mem:" or url == ":memory:" then return open(url) end
-    for _, known in ipairs(stores) do if url == known then return open(url) end end
-    error("sandbox: no other store than mem: can be opened", 2)
+  local function open_known(url)
+    if not known[url] then
+      local list = util.sorted_keys(known)
+      error(("sandbox: the store '%s' is not allowed (allowed: %s)"):format(tostring(url), table.concat(list, ", ")), 2)
+    end
+    return open(url)
   end
-  if #stores == 0 then refuse_all(core.keeper, { "start" }, "keeper.") end
+  core.store.open, require("vega.store").open = open_known, open_known
+end
+
+-- Makes the folders of the stores; what lies beside them, as checkpoints do, is within `folders` then.
+local function open_places(stores, folders)
+  local all = table.move(folders, 1, #folders, 1, {})
+  for _, url in ipairs(stores) do
+    local path = core.store.where(url).path
+    local folder = path and path:match "^(.+)/[^/]*$"
+    if folder then core.sys.make_dirs(folder) end
+    if path then all[#all + 1] = path:gsub("%.db$", "") .. "-checkpoints/" end
+  end
+  return all
 end
 
 local function lock_debug()
@@ -73,17 +93,31 @@ local function lock_debug()
   package.searchers[3], package.searchers[4] = nil, nil
 end
 
+-- Of the engine, parts that compute and touch nothing else; of the others what is named. A part that is new is locked until it is entered here.
+local OPEN = { cmaes = true, cost = true, curve = true, data = true, graph = true, hash = true, json = true, linalg = true, model = true, op = true,
+  pareto = true, population = true, quasi = true, rng = true, space = true, tape = true, tensor = true, train = true, store = true }
+local KEPT = { comm = { "is_root" }, keeper = { "now" }, log = { "level", "write" }, net = { "wait" }, process = { "about", "start_time" },
+  sandbox = { "call", "checked", "pcall", "room", "xpcall" }, sys = { "clock", "cpu", "disk", "interrupted", "isatty", "list", "make_dirs", "memory", "resumable", "threads",
+    "versions" } }
+
+local function lock_engine(has_stores)
+  for name, part in pairs(core) do
+    local kept = {}
+    for _, word in ipairs(KEPT[name] or {}) do kept[word] = true end
+    if name == "keeper" and has_stores then kept.start = true end
+    for word, value in pairs(type(part) == "table" and not OPEN[name] and part or {}) do
+      if type(value) == "function" and not kept[word] then part[word] = refusal(name .. "." .. word) end
+    end
+  end
+end
+
 --- Locks the state. There is no way back.
 -- @param stores list of the URLs of stores that may be opened; mem: always
--- @param folders list of what paths of folders and checkpoints may begin with
+-- @param folders list of what paths of folders and checkpoints may begin with, beside those of the stores
 function state.lock(stores, folders)
-  lock_files(folders)
+  lock_files(open_places(stores, folders))
   lock_stores(stores)
-  refuse_all(core.net, { "connect", "listen", "parent", "spawn", "stop" }, "net.")
-  refuse_all(core.sys, { "start", "write_file", "memory_limit" }, "sys.")
-  refuse_all(core.io, { "save", "load" }, "io.")
-  refuse_all(core.comm, { "gang", "join", "program" }, "comm.")
-  refuse_all(core.edit, { "new" }, "edit.")
+  lock_engine(#stores > 0)
   lock_debug()
 end
 
@@ -97,7 +131,7 @@ function state.run(text, o, ...)
   local chunk, message = load(text, "=" .. o.name, "t", env)
   if not chunk then return false, message, "EFORMAT" end
   o.strings = environment.strings
-  return core.sandbox.call(o, chunk, ...)
+  return call(o, chunk, ...)
 end
 
 -- What vega.core.sandbox.apart calls in a new state: texts in and out.
