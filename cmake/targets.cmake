@@ -27,7 +27,7 @@ endif()
 
 find_program(LUACHECK luacheck)
 if(LUACHECK)
-  set(LUACHECK_COMMAND ${LUACHECK} --no-color --no-cache -q lua tests examples scripts searchspaces tests/run_spec)
+  set(LUACHECK_COMMAND ${LUACHECK} --no-color --no-cache -q lua tests examples scripts searchspaces fuzz tests/run_spec)
   add_test(NAME luacheck COMMAND ${LUACHECK_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   add_custom_target(lint_lua COMMAND ${LUACHECK_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} VERBATIM)
 endif()

@@ -2,9 +2,12 @@
 -- Run: scripts/run                                  (a few minutes; Ctrl-C is safe, run it again to continue)
 --      scripts/run examples/quickstart.lua --retrain     (then trains the best network of a size on all images)
 --      scripts/run examples/quickstart.lua --trials 12 --store mem:
+--      vega-lua run examples/quickstart.lua --workers 2 -- --trials 12       (two processes; see docs/workers.md)
+--      --cost macs: arithmetic in the place of measured time, the same on any machine
 local vega = require "vega"
 
-local o = vega.arguments { trials = 48, store = "runs/quickstart.db", report = "runs/quickstart.html", retrain = false, epochs = 20, params = 200000 }
+local o = vega.arguments { trials = 48, store = "runs/quickstart.db", report = "runs/quickstart.html", retrain = false, epochs = 20, params = 200000,
+  cost = "latency_ms" }
 local data = assert(vega.data "fashion-mnist")
 local sgd = { name = "sgd", lr = 0.1, momentum = 0.9, nesterov = true }
 
@@ -13,8 +16,8 @@ local study = vega.study {
   space      = vega.space "mobile_tiny",                       -- searchspaces/mobile_tiny.lua
   strategy   = vega.strategy.nsga2 { population = 16 },
   evaluate   = vega.evaluate.train { data = data, epochs = 1, limit = 8000, batch = 32, precision = "auto", optimiser = sgd,
-                                     schedule = { name = "cosine", warmup = 20 } },
-  objectives = { { name = "accuracy", goal = "max" }, { name = "latency_ms", goal = "min" } },
+                                     schedule = { name = "cosine", warmup = 20 }, latency = o.cost == "latency_ms" },
+  objectives = { { name = "accuracy", goal = "max" }, { name = o.cost, goal = "min" } },
   budget     = { trials = o.trials },
   store      = o.store, seed = 1,
 }

@@ -1,52 +1,73 @@
 /* vega-lua: Lua 5.4 with the engine inside. Exit codes: 0 ok, 1 the script failed, 2 usage, 3 a search without a successful trial,
  * 4 the store is missing or incompatible, 5 resources (memory, disk), 75 interrupted and resumable, 130/143 stopped by a signal.
  * A script's error may be a table { message =, exit_code = } to choose its own. */
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "bind/interrupt.h"
+#include "bind/sandbox.h"
 #include "bind/vgl.h"
 #include "kernels/simd.h"
+#include "store/url.h"
 
 enum { EXIT_USAGE = 2, EXIT_RESOURCES = 5, EXIT_RESUMABLE = 75, EXIT_SIGNAL = 128 };
 
 static const char USAGE[] =
   "usage: vega-lua [options] [SCRIPT.lua [arguments] | COMMAND [arguments]]\n";
-static const char HELP[] =
+static const char EXAMPLES[] =
   "  vega-lua examples/quickstart.lua      run a script\n"
-  "  vega-lua -e 'print(vega.version)' -l vega\n"
+  "  vega-lua -l vega -e 'print(vega.version)'\n"
+  "\n";
+static const char HELP[] =
   "\n"
   "options:\n"
   "  -e CODE      run CODE\n"
   "  -l MODULE    require MODULE and keep it in a global of its name\n"
   "  -i           go on interactively afterwards\n"
-  "  -v           show the engine's own frames in tracebacks\n"
+  "  -q           print errors only\n"
+  "  -v, -vv      print more, and the engine's own frames in tracebacks (also VEGA_LOG=debug)\n"
+  "  --log-file F what is printed as JSON lines in F, too; F.1 and F.2 are older ones of 64 MiB\n"
+  "  --color WHEN always, never or auto (also NO_COLOR=1, CLICOLOR_FORCE=1)\n"
   "  -            read the script from standard input\n"
+  "  --sandbox    run the script restricted: it sees what is on a list, and has limits\n"
+  "               (--sandbox=memory=256M,tensors=1G,instructions=1e9,seconds=30,store=URL)\n"
+  "  --allow-bytecode\n"
+  "               load compiled Lua, too; a damaged file of it can break the interpreter\n"
   "  --           end of the options\n"
   "  --version    versions of the program and its libraries (--format json)\n"
   "  --help       this text\n"
   "commands:\n"
-  "  agent        measure networks for other machines (--listen 127.0.0.1:8342 --threads N; also --agent)\n"
+  "  agent        measure networks for other machines (--listen 127.0.0.1:8342; also --agent)\n"
   "  doctor       what this machine offers and what is missing\n"
   "  help NAME    about a function, an operator, a module\n"
-  "  list WHAT    strategies, schedulers, proxies, spaces or ops with their options (--format json)\n"
+  "  list WHAT    strategies, schedulers, proxies, spaces or ops with their options\n"
   "  repl         interactive Lua\n"
-  "  report       the report of a study that is in a store, as one HTML file (--store URL)\n"
+  "  report       the report of a study in a store, as one HTML file (--store URL)\n"
   "  run SCRIPT   run a script's study with worker processes (--workers N --deterministic)\n"
   "  serve        a study's live report at http://127.0.0.1 (--store URL)\n"
-  "  study WHAT   list, show, best, trials, export, import, resume, repair, gc, migrate, rm of what is in a store\n"
-  "  worker       evaluate trials of the studies in a store (--store URL)\n";
-static const char *const LONG_OPTIONS[] = { "--agent", "--format", "--help", "--version", NULL };
+  "  study WHAT   list, show, best, trials, export, import, resume, repair, gc, migrate, rm\n"
+  "  worker       evaluate trials of the studies in a store (--store URL)\n"
+  "COMMAND --help says more of each.\n"
+  "levels:\n"
+  "  trusted      a script named on the command line: all of Lua, like any interpreter\n"
+  "  restricted   --sandbox, every search-space file, scripts out of a store. Against accidents and\n"
+  "               simple malice; it is no security boundary: do not run code that you do not trust\n"
+  "               at all. docs/sandbox.md\n";
+static const char *const LONG_OPTIONS[] = { "--agent", "--allow-bytecode", "--color", "--format", "--help", "--log-file", "--sandbox", "--version", NULL };
 /* A command NAME is the function that the module vega.command.NAME returns. */
 static const char *const COMMANDS[] = { "agent", "doctor", "help", "list", "repl", "report", "run", "serve", "study", "worker", NULL };
 
-static int show_engine_frames;
+static int show_engine_frames, allow_bytecode;
+static const char *sandbox;          /* the limits, where --sandbox is given */
 
 /* -- errors ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -145,6 +166,11 @@ static int signal_code(lua_State *L) {
   return code;
 }
 
+static void complain(const char *text) {
+  fprintf(stderr, "vega-lua: %s\n", text);
+  vg_log_file(VG_LOG_ERROR, text);
+}
+
 /* Prints the error on top of the stack and gives the exit code for it; `failure` is Lua's status. */
 static int report(lua_State *L, int failure) {
   int code = failure == LUA_ERRMEM ? EXIT_RESOURCES : EXIT_FAILURE;
@@ -152,11 +178,12 @@ static int report(lua_State *L, int failure) {
     lua_getfield(L, -1, "exit_code");
     if (lua_isinteger(L, -1)) code = (int)lua_tointeger(L, -1);
     lua_getfield(L, -2, "message");
-    if (lua_isstring(L, -1)) fprintf(stderr, "vega-lua: %s\n", lua_tostring(L, -1));
+    if (lua_isstring(L, -1)) complain(lua_tostring(L, -1));
     lua_pop(L, 3);
     return code;
   }
-  fprintf(stderr, "vega-lua: %s\n", lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message");
+  const char *text = lua_isstring(L, -1) ? lua_tostring(L, -1) : "error without a message";
+  complain(vg_interrupted && strstr(text, "/lua/vega/") ? "interrupted!" : text);      /* where we were is nobody's fault */
   lua_pop(L, 1);
   return vg_interrupted ? signal_code(L) : code;
 }
@@ -248,24 +275,41 @@ static int run_command(lua_State *L, const char *command, char **argv) {
   return failure ? report(L, failure) : (int)lua_tointeger(L, -1);
 }
 
-/* Text only: a file of bytecode can break the interpreter, so it is refused. */
-static int run_script(lua_State *L, char **argv, int script) {
-  const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
-  int failure = luaL_loadfilex(L, name, "t");
-  if (failure) return report(L, failure);
-  int n_args = 0;
-  while (argv[script + 1 + n_args]) n_args++;
-  luaL_checkstack(L, n_args + 2, "arguments");
-  for (int i = 0; i < n_args; i++) lua_pushstring(L, argv[script + 1 + i]);
-  return call(L, n_args);
-}
-
 static int usage_error(const char *problem, const char *word, const char *const *known) {
   const char *near = known ? vgl_nearest(word, known) : NULL;
   fprintf(stderr, "vega-lua: %s %s", problem, word);
   if (near) fprintf(stderr, "; did you mean %s?", near);
   fprintf(stderr, "\n%s", USAGE);
   return EXIT_USAGE;
+}
+
+/* The script as vega.sandbox runs it. */
+static int run_restricted(lua_State *L, char **argv, int script) {
+  if (strcmp(argv[script], "-") == 0) return usage_error("--sandbox wants a script's file, got", argv[script], NULL);
+  int code = require_module(L, "vega.sandbox");
+  if (code) return code;
+  lua_getfield(L, -1, "main");
+  lua_pushstring(L, sandbox);
+  int n_args = 0;
+  luaL_checkstack(L, 16, "arguments");
+  for (; argv[script + n_args]; n_args++) {
+    luaL_checkstack(L, 2, "arguments");
+    lua_pushstring(L, argv[script + n_args]);
+  }
+  return call(L, n_args + 1);
+}
+
+/* Text only: a file of bytecode can break the interpreter, so it is refused unless it is asked for. */
+static int run_script(lua_State *L, char **argv, int script) {
+  if (sandbox) return run_restricted(L, argv, script);
+  const char *name = strcmp(argv[script], "-") == 0 ? NULL : argv[script];
+  int failure = luaL_loadfilex(L, name, allow_bytecode ? NULL : "t");
+  if (failure) return report(L, failure);
+  int n_args = 0;
+  while (argv[script + 1 + n_args]) n_args++;
+  luaL_checkstack(L, n_args + 2, "arguments");
+  for (int i = 0; i < n_args; i++) lua_pushstring(L, argv[script + 1 + i]);
+  return call(L, n_args);
 }
 
 static int is_word(const char *text, const char *word) { return text && strcmp(text, word) == 0; }
@@ -288,8 +332,51 @@ typedef struct options { int script, interactive, did_something; } options;
 
 static int takes_value(const char *option) { return strncmp(option, "-e", 2) == 0 || strncmp(option, "-l", 2) == 0; }
 
+/* What the environment says, which is also how started programs are told. */
+static int set_up_log(void) {
+  const char *level = getenv("VEGA_LOG"), *path = getenv("VEGA_LOG_FILE");
+  if (level && *level) {
+    if (vg_log_find(level) < 0) return usage_error("VEGA_LOG: unknown level", level, vg_log_names);
+    vg_log_set((vg_log_level)vg_log_find(level));
+  }
+  if (path && *path && vg_log_open(path, (uint64_t)VG_LOG_MIB << 20) != VG_OK) {
+    fprintf(stderr, "vega-lua: %s\n", vg_message());
+    return EXIT_RESOURCES;
+  }
+  return 0;
+}
+
+static int use_colour(const char *when) {
+  static const char *const WORDS[] = { "always", "auto", "never", NULL };
+  if (!is_word(when, "always") && !is_word(when, "never") && !is_word(when, "auto")) return usage_error("--color: unknown word", when, WORDS);
+  if (!is_word(when, "never")) unsetenv("NO_COLOR");
+  unsetenv("CLICOLOR_FORCE");
+  if (!is_word(when, "auto")) setenv(is_word(when, "always") ? "CLICOLOR_FORCE" : "NO_COLOR", "1", 1);
+  return 0;
+}
+
+/* -q, -v, -vv, --log-file F, --color WHEN (also with '='). *i is moved over a value; *code: what is wrong. @return is it one of them? */
+static int read_common(char **argv, int *i, int *code) {
+  static const char *const NAMES[] = { "--log-file", "--color", NULL };
+  const char *word = argv[*i];
+  if (is_word(word, "-q") || is_word(word, "-v") || is_word(word, "-vv")) {
+    show_engine_frames |= word[1] == 'v';
+    return setenv("VEGA_LOG", word[1] == 'q' ? "error" : word[2] ? "trace" : "debug", 1) == 0;
+  }
+  for (int k = 0; NAMES[k]; k++) {
+    size_t n = strlen(NAMES[k]);
+    if (strncmp(word, NAMES[k], n) != 0 || (word[n] != '=' && word[n] != '\0')) continue;
+    const char *value = word[n] ? word + n + 1 : argv[++*i];
+    if (!value) *code = usage_error("a value must follow", word, NULL);
+    else if (k == 1) *code = use_colour(value);
+    else setenv("VEGA_LOG_FILE", value, 1);
+    return 1;
+  }
+  return 0;
+}
+
 static int read_options(options *o, char **argv) {
-  int i = 1;
+  int i = 1, code = 0;
   for (; argv[i] && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
     if (strcmp(argv[i], "--") == 0) {
       i++;
@@ -301,8 +388,12 @@ static int read_options(options *o, char **argv) {
       o->did_something = 1;
     } else if (strcmp(argv[i], "-i") == 0) {
       o->interactive = 1;
-    } else if (strcmp(argv[i], "-v") == 0) {
-      show_engine_frames = 1;
+    } else if (read_common(argv, &i, &code)) {
+      if (code) return code;
+    } else if (strcmp(argv[i], "--allow-bytecode") == 0) {
+      allow_bytecode = 1;
+    } else if (strcmp(argv[i], "--sandbox") == 0 || strncmp(argv[i], "--sandbox=", 10) == 0) {
+      sandbox = argv[i] + (argv[i][9] ? 10 : 9);
     } else {
       return usage_error("unknown option", argv[i], argv[i][1] == '-' ? LONG_OPTIONS : NULL);
     }
@@ -339,10 +430,13 @@ static int run_named(lua_State *L, char **argv, int script) {
 static int run_all(lua_State *L, int argc, char **argv) {
   options o = { 0 };
   if (is_word(argv[1], "--version")) return print_version(L, argv + 2);
-  if (is_word(argv[1], "--help") || (is_word(argv[1], "help") && !argv[2])) return printf("%s%s", USAGE, HELP) < 0;
-  if (is_word(argv[1], "--agent")) argv[1] += 2;          /* a command in the form of an option */
+  if (is_word(argv[1], "--help") || (is_word(argv[1], "help") && !argv[2])) return printf("%s%s%s", EXAMPLES, USAGE, HELP) < 0;
+  if (is_word(argv[1], "--agent")) memmove(argv[1], argv[1] + 2, sizeof "agent");          /* a command in the form of an option */
   int code = read_options(&o, argv);
+  if (code == 0) code = set_up_log();
   if (code) return code;
+  if (sandbox && (!o.script || o.did_something || o.interactive)) return usage_error("--sandbox takes a script and neither -e, -l nor -i, got", argv[1], NULL);
+  if (!allow_bytecode) vgl_refuse_bytecode(L);
   int is_file = o.script && strcmp(argv[o.script], "-") != 0 && !find_command(argv[o.script]);
   set_path(L, is_file ? argv[o.script] : NULL);
   set_arg(L, argc, argv, o.script);
@@ -357,7 +451,38 @@ static int run_all(lua_State *L, int argc, char **argv) {
   return code;
 }
 
-int main(int argc, char **argv) {
+/* A file that is opened where 0, 1 or 2 is missing would take its place, and be printed to. Nothing can be read from or written to these. */
+static void open_standard(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) _exit(EXIT_RESOURCES);
+}
+
+/* A password in a store's URL is refused later, but the list of processes shows the words of a command line to everybody: there it goes at once.
+ * @return a copy of the words; NULL without memory. */
+static char **take_words(int argc, char **argv) {
+  char **copy = calloc((size_t)argc + 1, sizeof *copy);
+  for (int i = 0; copy && i < argc; i++) {
+    copy[i] = strdup(argv[i]);
+    if (!copy[i]) return NULL;
+    vg_store_url_hide(argv[i]);
+  }
+  return copy;
+}
+
+/* Data that did not get to where it should is a failure, but for a reader that has gone (| head). print() flushes, so the reason is forgotten by now. */
+static int flush_output(int code) {
+  struct pollfd out = { .fd = STDOUT_FILENO };
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR)) return code;
+  int is_closed = (fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY;
+  complain(is_closed ? "standard output is closed" : "the output could not be written: is the disk full?");
+  return code ? code : is_closed ? EXIT_FAILURE : EXIT_RESOURCES;
+}
+
+int main(int argc, char **words) {
+  open_standard();
+  char **argv = take_words(argc, words);
+  if (!argv) return EXIT_RESOURCES;
   if (vg_cpu_check() != VG_OK) {
     fprintf(stderr, "vega-lua: %s\n", vg_message());
     return EXIT_FAILURE;
@@ -375,6 +500,8 @@ int main(int argc, char **argv) {
   int code = failure ? report(L, failure) : run_all(L, argc, argv);
   lua_sethook(L, NULL, 0, 0);
   lua_close(L);
-  if (fflush(stdout) != 0 && code == 0) code = EXIT_FAILURE;
+  code = flush_output(code);
+  for (int i = 0; i < argc; i++) free(argv[i]);
+  free(argv);
   return code;
 }

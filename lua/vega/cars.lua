@@ -12,6 +12,7 @@ local core = require "vega.core"
 local Result = require "vega.cars.result"
 local Snapshot = require "vega.cars.snapshot"
 local check_options = require "vega.cars.options"
+local progress = require "vega.study.progress"
 local protection = require "vega.evolution.protection"
 local supernet = require "vega.supernet"
 local util = require "vega.util"
@@ -234,11 +235,10 @@ end
 -- Progress ----------------------------------------------------------------------------------------------------------------------------
 
 local function show(self, entry)
-  if self.o.quiet or not core.sys.isatty(2) then return end
+  if self.o.quiet then return end
   local g = self.generations[#self.generations]
   local text = g and (", best accuracy %.3f, %s %d to %d"):format(g.accuracy, self.o.costs[1].name, g.least // 1, g.most // 1) or ""
-  io.stderr:write(("\r\27[Kcars: epoch %d of %d, loss %.3f%s%s"):format(entry.epoch, self.o.epochs, entry.loss, text,
-    entry.epoch == self.o.epochs and "\n" or ""))
+  progress.rewrite(("cars: epoch %d of %d, loss %.3f%s"):format(entry.epoch, self.o.epochs, entry.loss, text), entry.epoch == self.o.epochs)
 end
 
 -- One epoch is over, now or in an earlier run. @return false to stop

@@ -19,6 +19,7 @@ genotype.OPS = { "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_co
 local KINDS = { "normal", "reduce" }
 local FIELDS = { "normal", "normal_concat", "reduce", "reduce_concat" }
 local FIRST_NODE = 2
+local MOST = 1000                       -- the largest number: a list of states is as long as it says
 
 -- Reading -----------------------------------------------------------------------------------------------------------------------------
 
@@ -26,9 +27,9 @@ local Reader = {}
 Reader.__index = Reader
 
 local function refuse(self, at, message, ...)
-  local before = self.text:sub(1, at - 1)
-  local _, line = before:gsub("\n", "")
-  error({ genotype = ("genotype: line %d, column %d: %s"):format(line + 1, #before:match "[^\n]*$" + 1, message:format(...)) }, 0)
+  local line, begin = 1, 1
+  for next_line in self.text:sub(1, at - 1):gmatch "\n()" do line, begin = line + 1, next_line end
+  error({ genotype = ("genotype: line %d, column %d: %s"):format(line, at - begin + 1, message:format(...)) }, 0)
 end
 
 local function refuse_word(self, at, what, word, known)
@@ -65,7 +66,12 @@ function Reader:members(close, what, read)
   return list
 end
 
-function Reader:number() return math.tointeger(tonumber(self:expect("%d+", "a number"))) end
+function Reader:number()
+  self:skip()
+  local at, n = self.at, math.tointeger(tonumber(self:expect("%d+", "a number")))
+  if not n or n > MOST then refuse(self, at, "numbers are 0 to %d", MOST) end
+  return n
+end
 
 function Reader:op()
   self:skip()

@@ -1,5 +1,6 @@
 --- The face of vega-lua. A member is loaded when it is first used: `vega.study` requires "vega.study", `vega.tensor` the engine's.
 local core = require "vega.core"
+local settings = require "vega.settings"
 local util = require "vega.util"
 
 local vega = { version = core.sys.versions().vega }
@@ -8,7 +9,7 @@ local vega = { version = core.sys.versions().vega }
 local MODULES = {
   arguments = "vega.arguments", cars = "vega.cars", comm = "vega.comm", data = "vega.data", densenas = "vega.densenas", differentiable = "vega.differentiable",
   evaluate = "vega.evaluate", genotype = "vega.genotype", graph = "vega.graph", hypergradient = "vega.hypergradient", nn = "vega.nn",
-  proxy = "vega.proxy", readout = "vega.supernet.readout", report = "vega.report", space = "vega.space", stats = "vega.stats",
+  proxy = "vega.proxy", readout = "vega.supernet.readout", report = "vega.report", sandbox = "vega.sandbox", space = "vega.space", stats = "vega.stats",
   strategy = "vega.strategy", study = "vega.study", supernet = "vega.supernet", train = "vega.train", zoo = "vega.zoo",
 }
 -- Members that a module may wrap and that the engine has otherwise.
@@ -53,5 +54,15 @@ local function load_member(_, name)
   vega[name] = value
   return value
 end
+
+-- VEGA_THREADS, or "threads" in vega.json; what --threads of a command says comes first.
+local function use_settings()
+  local role = package.loaded["vega.study.role"]
+  if os.getenv "VEGA_RUN" or role and role.get().threads then return end
+  local n = settings.get "threads"
+  if n then core.sys.threads(n) end
+end
+
+use_settings()
 
 return setmetatable(vega, { __index = load_member })

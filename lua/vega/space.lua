@@ -142,11 +142,10 @@ local function find(name)
 end
 
 local function from_file(name)
-  local path = find(name)
-  local chunk, message = loadfile(path)
-  if not chunk then error(message, 3) end
-  local result = chunk()
+  local path, sandbox = find(name), require "vega.sandbox"
+  local result = sandbox.space(path)
   if getmetatable(result) ~= Space then error(("%s does not return a space made by space.define"):format(path), 3) end
+  if result.build then result.build = sandbox.guard(path, result.build) end
   return result
 end
 

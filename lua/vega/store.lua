@@ -19,6 +19,7 @@
 -- for each event "finish" after the last one seen (store:run("event_after", study, seq)) a tell. Events of a study are seen in the order of seq.
 -- Statements: src/store/statements.c. Times are the store's; a row's text columns named ..._json are JSON.
 local core = require "vega.core"
+local util = require "vega.util"
 local store = {}
 
 --- Where a URL leads: { kind = "memory" | "sqlite" | "postgres", path, shown }; `shown` has no password. Raises on a wrong URL.
@@ -42,6 +43,19 @@ function store.open(url)
     if not made then return nil, message, code end
   end
   return core.store.open(url)
+end
+
+--- The value, which must be a table; raises with exit code 4 when what was read out of a store is something else.
+function store.expect_table(value, what)
+  if type(value) == "table" then return value end
+  error(util.failure(4, "store: it is damaged, there is no %s where one should be", what), 0)
+end
+
+--- A text column that is JSON, as a value; raises with exit code 4 when it is none: the file was changed from outside.
+function store.decode(text)
+  local value, message = core.json.decode(text, { nonfinite = "tag" })
+  if value == nil then error(util.failure(4, "store: it is damaged, a text in it is no JSON (%s)", message), 0) end
+  return value
 end
 
 return store

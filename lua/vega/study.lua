@@ -7,65 +7,29 @@
 local Checkpoints = require "vega.study.checkpoints"
 local Front = require "vega.study.front"
 local Journal = require "vega.study.journal"
+local Lead = require "vega.study.lead"
 local core = require "vega.core"
+local evaluation = require "vega.study.evaluation"
 local exchange = require "vega.study.exchange"
-local objective = require "vega.objective"
 local progress = require "vega.study.progress"
+local roles = require "vega.study.role"
+local settings = require "vega.settings"
 local strategy = require "vega.strategy"
 local trials = require "vega.study.trial"
 local util = require "vega.util"
 
 local OPTIONS = { space = true, strategy = true, evaluate = true, objectives = true, constraints = true, budget = true, store = true, name = true,
-  seed = true, dedup = true, quiet = true, title = true, scheduler = true, ordered = true, window = true, checkpoints = true }
+  seed = true, dedup = true, quiet = true, title = true, scheduler = true, ordered = true, window = true, checkpoints = true,
+  needs = true }
 local KEEP = { best = { 5, min = 0, about = "complete trials whose checkpoint is kept" },
-  paused = { 64, min = 0, about = "paused trials whose checkpoint is kept" } }
+  paused = { 64, min = 0, about = "paused trials whose checkpoint is kept" },
+  folder = { "", about = "where they are; by default beside the store's file" } }
+local DETERMINISTIC_WINDOW = 8
 
 local Study = {}
 Study.__index = Study
 
 -- Running -----------------------------------------------------------------------------------------------------------------------------
-
-local function evaluator(given)
-  local meta = getmetatable(given)
-  if type(given) == "function" or type(meta) == "table" and meta.__call then return given end
-  if type(given) == "table" and type(given.evaluate) == "function" then return function(...) return given:evaluate(...) end end
-  error("study: evaluate must be a function or an object with evaluate(self, arch, trial), got " .. type(given), 3)
-end
-
--- What an evaluator returned, as an outcome; the values are checked here, so that a wrong one is recorded with its reason.
-local function judge(self, ok, values, message, code)
-  if not ok then
-    local text = type(values) == "table" and not getmetatable(values) and tostring(values.message or "an error without a message") or tostring(values)
-    return { status = "failed", reason = text == "not enough memory" and "oom" or "script", message = text, values = {} }
-  end
-  if values == nil then
-    local reason = code == "ENAN" and "nan" or code == "ENOMEM" and "oom" or "script"
-    return { status = "failed", reason = reason, message = tostring(message or "evaluate returned nothing"), values = {} }
-  end
-  if type(values) ~= "table" then
-    return { status = "failed", reason = "script", message = "evaluate must return a table of values, got " .. type(values), values = {} }
-  end
-  local kept = {}
-  for name, v in pairs(values) do if type(name) == "string" and type(v) == "number" then kept[name] = v end end
-  local _, why, reason = objective.costs(self.driver.objectives, values)
-  if not why then _, why, reason = objective.violation(self.driver.constraints, values) end
-  if why then return { status = "failed", reason = reason, message = why, values = kept } end
-  return { status = "ok", values = kept }
-end
-
-local function evaluate(self, s)
-  local points, started = {}, core.sys.clock()
-  local traced
-  local ok, values, message, code = xpcall(self.evaluate, function(e)
-    traced = type(e) == "string" and debug.traceback(e, 2) or e
-    return e
-  end, util.copy(s.config), trials.new(self, s, points), self.space)                 -- a copy: what it does to it is no part of the journal
-  local stopped = core.sys.interrupted() or code == "EINTR" or not ok and tostring(values):match "interrupted!%s*$"      -- it may have caught it
-  if stopped then error("interrupted!", 0) end
-  local seconds = core.sys.clock() - started
-  if not ok then values = traced or values end                                       -- running out of memory is not traced
-  return judge(self, ok, values, message, code), points, seconds
-end
 
 local function spent(self)
   local budget, stats = self.budget, self.driver:stats()
@@ -73,21 +37,52 @@ local function spent(self)
     or budget.cost and stats.cost >= budget.cost
 end
 
+-- Only one process at a time writes the journal of a study that others can see.
+local function take_lead(self)
+  if self.lead or self.where.kind == "memory" then return end
+  local role = self.role
+  self.lead = Lead.take(self.journal, { url = self.url, lease = role.lease, backoff = role.backoff, patient = role.kind == "leader" })
+  self:catch_up()
+  self.checkpoints:sweep(self.driver:pending())
+  self.journal:follow_script()
+end
+
+local function give_up_lead(self)
+  if self.lead then self.lead:close() end
+  self.lead = nil
+end
+
+-- What workers found that the strategy does not know yet.
+local function tell_unheard(self)
+  for _, each in ipairs(self.journal:hear()) do
+    if self.driver:suggestion(each.id) then self.journal:exchange({ self:told(each.id, each.outcome, each.seconds) }, {}, self.driver.next_id, {}) end
+  end
+end
+
 -- A suggestion that was in flight when the study ended, or a new one.
 local function next_suggestion(self)
-  local s = table.remove(self.waiting, 1)
-  if s then
-    self.journal:retry(s)
-    return s
+  while #self.waiting > 0 do
+    local s = self.driver:suggestion(table.remove(self.waiting, 1))
+    if s then
+      self.journal:retry(s)
+      return s
+    end
   end
-  s = self.driver:ask(1)[1]
+  local s = self.driver:ask(1)[1]
   if not s then return nil end
   if s.kind == "clone" then self.checkpoints:copy(s.parent, s.id) end                -- before the parent goes on
   self.journal:ask(s, self.driver.next_id)
   return s
 end
 
+local function evaluate(self, s)
+  local points = {}
+  local outcome, seconds = evaluation.run(self, s, trials.alone(self, s, points))
+  return outcome, points, seconds
+end
+
 local function step(self)
+  if self.lead then self.lead:check() end
   local s = next_suggestion(self)
   if not s then return false end
   if s.kind == "resume" and s.fidelity.from == 0 then self.checkpoints:drop(s.id) end  -- the scheduler wants a fresh start
@@ -104,21 +99,53 @@ end
 --- The front found so far: trials, best(objective), hypervolume(ref), report(path).
 function Study:front() return Front.of(self) end
 
---- Runs until the budget is spent, the space exhausted or the schedule finished. Returns the front; nil, message, "EFAILED" when no trial succeeded.
--- An interruption leaves the store as it was after the last event and goes on upwards.
-function Study:run()
+--- Tells the driver an outcome that a worker found; returns what the journal writes of it (Journal:exchange).
+function Study:told(id, outcome, seconds)
+  local suggestion = self.driver:suggestion(id)
+  local _, trial = assert(self.driver:tell(id, outcome))
+  local retired = self.driver:retired()
+  self.checkpoints:told(trial, retired)
+  self.elapsed = self.elapsed + seconds
+  if outcome.status == "failed" then self.last_failure = outcome.message end
+  return { suggestion = suggestion, outcome = outcome, seconds = seconds, retired = retired }
+end
+
+local function run_alone(self, bar)
+  tell_unheard(self)
+  while not spent(self) and step(self) do bar:update() end
+end
+
+-- Under the lead; whoever loses it has no say any more in what becomes of the study.
+local function run_leading(self)
   local bar = progress.new(self)
+  local perform = self.role.kind == "leader" and require("vega.study.crew").run or run_alone
   core.sys.resumable(self.where.kind ~= "memory")
   local ok, message = xpcall(function()
-    while not spent(self) and step(self) do bar:update() end
+    self.journal:status "ACTIVE"
+    perform(self, bar)
+    self.journal:status "DONE"
   end, function(e) return e end)
   bar:finish()
-  if ok then core.sys.resumable(false) end
-  if not ok then
-    pcall(self.journal.status, self.journal, "PAUSED")                               -- the reason to stop counts, be the store still there or not
-    error(message, 0)
+  if ok then core.sys.resumable(false)
+  else pcall(self.journal.status, self.journal, "PAUSED") end                        -- the reason to stop counts, be the store still there or not
+  give_up_lead(self)
+  if not ok then error(message, 0) end
+end
+
+-- In a worker a script's other studies are only looked at: they are over, or this one would not have begun.
+local function is_bystander(self) return self.role.kind == "worker" and self.where.kind ~= "memory" and self.name ~= self.role.study end
+
+--- Runs until the budget is spent, the space exhausted or the schedule finished. Returns the front; nil, message, "EFAILED" when no trial succeeded.
+-- An interruption leaves the store as it was after the last event and goes on upwards. Under `vega-lua run --workers N` the trials are evaluated by
+-- worker processes that run the same script, where this call evaluates trials and does not return.
+function Study:run()
+  if is_bystander(self) then
+    if not spent(self) then error(util.failure(1, "study '%s': a worker of study '%s' cannot run it", self.name, self.role.study), 0) end
+    return self:front()
   end
-  self.journal:status "DONE"
+  if self.is_worker then require("vega.study.worker").run(self) end                  -- comes back only to lead
+  take_lead(self)
+  run_leading(self)
   local stats = self.driver:stats()
   if stats.told > 0 and stats.failed == stats.told then
     local reason = tostring(self.last_failure or "see the store"):match "^[^\n]*"
@@ -130,6 +157,8 @@ end
 --- What was measured elsewhere: values as an evaluation returns them. Counts for the strategy and the front, not for the budget.
 -- Returns true, or nil and a message when arch is not of the space.
 function Study:observe(arch, values)
+  if self.is_worker then return true end                                             -- the leader does
+  take_lead(self)
   local outcome = { status = "ok", values = util.copy(values) }
   local ok, trial = self.driver:observe(arch, outcome)
   if not ok then return nil, trial end
@@ -143,6 +172,7 @@ function Study:trials() return self.journal:trials() end
 
 --- Closes the store.
 function Study:close()
+  give_up_lead(self)
   self.checkpoints:close()
   self.journal:close()
 end
@@ -171,8 +201,8 @@ local function check_type(name, value, kind, level)
   if type(value) ~= kind then error(("study: %s must be a %s, got %s"):format(name, kind, type(value)), level) end
 end
 
--- Brings a study back to where its journal ends.
-local function resume(self)
+--- Brings the study to where its journal ends.
+function Study:catch_up()
   local checkpoints = self.checkpoints
   checkpoints.replaying = true
   self.journal:replay(self.driver, function(trial, seconds)
@@ -180,14 +210,37 @@ local function resume(self)
     checkpoints:told(trial, self.driver:retired())
   end)
   checkpoints.replaying = false
-  local pending = self.driver:pending()
-  for i, id in ipairs(pending) do self.waiting[i] = self.driver:suggestion(id) end
-  checkpoints:sweep(pending)
+  self.waiting = self.driver:pending()
+end
+
+-- Under `run --deterministic` results are told in order inside a window; a study that was begun so goes on so.
+local function order(self)
+  local options, role = self.options, self.role
+  local ordered, window = options.ordered, options.window
+  if self.is_worker then
+    window = self.journal:window()
+    return window ~= nil, window
+  end
+  if role.deterministic and not ordered then return true, role.window or DETERMINISTIC_WINDOW end
+  return ordered, window
+end
+
+local function check_needs(needs)
+  local words = {}
+  for _, key in ipairs(util.sorted_keys(needs)) do
+    local value = needs[key]
+    local word = math.type(key) == "integer" and value or key .. tostring(value)
+    if type(word) ~= "string" or not word:find "^[%w_.-]+$" then
+      error(("study: needs: words such as \"avx512\", cores = 4 or memory_gib = 8 expected, got %s"):format(tostring(value)), 3)
+    end
+    words[#words + 1] = word
+  end
+  return words
 end
 
 --- Opens a study, or one begun before in the same store. Raises on a wrong option, or when what was begun differs.
 -- Options beside those above: constraints, dedup, ordered and window (vega.strategy.create); name; quiet; title;
--- checkpoints = { best = 5, paused = 64 }.
+-- checkpoints = { best = 5, paused = 64, folder = beside the store's file }; needs = { "avx512", cores = 4 }: what a worker must have (docs/workers.md).
 local function new(options)
   util.check_options("study", options, OPTIONS, 2)
   for _, name in ipairs { "space", "strategy", "evaluate", "objectives" } do
@@ -198,21 +251,31 @@ local function new(options)
   check_type("name", name, "string", 3)
   if options.seed ~= nil and math.type(options.seed) ~= "integer" then error("study: seed must be a whole number, got " .. tostring(options.seed), 2) end
   local keep = util.parameters("study: checkpoints", KEEP, options.checkpoints or {}, 2)
-  local self = setmetatable({ name = name, space = options.space, evaluate = evaluator(options.evaluate), seed = options.seed or 0,
-    where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options }, Study)
+  local role = roles.get()
+  local is_worker = role.kind == "worker" and name == role.study
+  if is_worker then url = role.store end
+  local fn, batch = evaluation.evaluator(options.evaluate)
+  local self = setmetatable({ name = name, space = options.space, evaluate = fn, batch = batch,
+    seed = settings.get("seed", options.seed) or 0, url = url,
+    where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options, role = role, is_worker = is_worker,
+    needs = check_needs(options.needs or {}) }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end
   if type(self.space) ~= "table" or not self.space.decisions then
     error(("study: space: the name of a search space or vega.space.define { ... } expected, got %s"):format(type(options.space)), 2)
   end
+  self.journal = is_worker and Journal.open(url, name)
+  local ordered, window = order(self)
   self.driver = strategy.create(options.strategy, { space = self.space, objectives = options.objectives, constraints = options.constraints,
-    seed = self.seed, budget = options.budget or { trials = 100 }, dedup = options.dedup, scheduler = options.scheduler, ordered = options.ordered,
-    window = options.window })
+    seed = self.seed, budget = options.budget or { trials = 100 }, dedup = options.dedup, scheduler = options.scheduler, ordered = ordered,
+    window = window })
   local scheduler = self.driver.scheduler
   self.budget = check_budget(options.budget, scheduler)
   if scheduler and scheduler.clones then keep.paused = math.huge end                 -- a clone cannot be trained from the beginning
-  self.checkpoints = Checkpoints.new(checkpoint_folder(self.where.path, name), keep)
-  self.journal = Journal.open(url, name, self.driver, self.budget)
-  resume(self)
+  self.checkpoints = Checkpoints.new(keep.folder ~= "" and keep.folder or checkpoint_folder(self.where.path, name), keep)
+  if role.kind == "leader" then require("vega.study.crew").check(self) end
+  self.journal = self.journal or Journal.open(url, name)
+  self.journal:begin(self.driver, self.budget)
+  if not is_worker then self:catch_up() end
   return self
 end
 

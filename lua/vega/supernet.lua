@@ -144,6 +144,43 @@ local function check_data(self, data, what)
   end
 end
 
+-- What makes two supernets' numbers fit each other: names and shapes of all parameters and statistics, in their order.
+local function layout(self)
+  local lines = {}
+  for _, node in ipairs(self.graph:nodes()) do
+    if node.kind ~= "op" then lines[#lines + 1] = ("%s %s %s"):format(node.kind, node.name, table.concat(node.shape, "x")) end
+  end
+  return ("%016x"):format(util.fnv(table.concat(lines, "\n")))
+end
+
+local VALUES, STATISTIC = "values", "statistic."
+
+--- Writes the shared weights and the batch-norm statistics to a .safetensors, replaced atomically: all parameters as one tensor, so that whoever loads
+-- it can use the file as it is. metadata: texts of your own. @return path | nil, message, code
+function Supernet:save(path, metadata)
+  local weights, meta = {}, util.copy(metadata or {})
+  for name, t in pairs(self.graph:buffers()) do weights[STATISTIC .. name] = t end
+  weights[VALUES] = self.graph:values()
+  meta.supernet, meta.space = layout(self), self.space.name
+  return core.io.save(path, weights, { metadata = meta })
+end
+
+--- Takes the weights and statistics that `save` wrote. The file is mapped, not read: several processes that load it share its memory, and it stays as it
+-- is whatever becomes of the supernet. Before training. @return the metadata | nil, message, code
+function Supernet:load(path)
+  local tensors, meta, code = core.io.load(path, { map = true })
+  if not tensors then return nil, meta, code end
+  if meta.supernet ~= layout(self) or not tensors[VALUES] then
+    return nil, ("%s: the weights of another supernet (of space '%s')"):format(path, meta.space or "unknown"), "EFORMAT"
+  end
+  for name, t in pairs(self.graph:buffers()) do
+    if not tensors[STATISTIC .. name] then return nil, ("%s: statistic '%s' is missing"):format(path, name), "EFORMAT" end
+    t:assign(tensors[STATISTIC .. name])
+  end
+  self.graph:adopt(tensors[VALUES])
+  return meta
+end
+
 local EVALUATE = { batch = true, normalise = true, memory = true, fold = true, recalibrate = true }
 --- Accuracy and loss of each architecture with the shared weights, in evaluation mode; what architectures have in common is computed once.
 -- An architecture's result is the same, to the bit, whatever others are in the list and however much memory there is.

@@ -7,6 +7,7 @@
 --     }
 --     print(history[#history].accuracy)
 local core = require "vega.core"
+local log = require "vega.log"
 local ranks = require "vega.train.ranks"
 
 local train = {}
@@ -198,7 +199,7 @@ function Run:read()
   if not ok then return nil, text, fell_back end
   if fell_back then
     self.history.warning = ("checkpoint '%s' was missing or damaged: continued from '%s.prev'"):format(o.checkpoint, o.checkpoint)
-    io.stderr:write("train.fit: ", self.history.warning, "\n")
+    log.warn("train.fit: %s", self.history.warning)
   end
   local kept = text and core.json.decode(text) or {}
   for i, entry in ipairs(kept.history or {}) do self.history[i] = entry end

@@ -27,8 +27,9 @@ end
 function util.nearest(word, names)
   local best, distance
   for _, name in ipairs(names) do
-    local d = edit_distance(tostring(word), tostring(name))
-    if d <= 3 and (not distance or d < distance) then best, distance = name, d end
+    local a, b = tostring(word), tostring(name)
+    local d = math.abs(#a - #b) <= 3 and edit_distance(a, b)          -- not of a word of a megabyte
+    if d and d <= 3 and (not distance or d < distance) then best, distance = name, d end
   end
   return best
 end
@@ -108,6 +109,14 @@ function util.copy(value)
   if type(value) ~= "table" then return value end
   local result = {}
   for k, v in pairs(value) do result[k] = util.copy(v) end
+  return result
+end
+
+--- A new table with the entries of both; those of `b` win.
+function util.merge(a, b)
+  local result = {}
+  for k, v in pairs(a) do result[k] = v end
+  for k, v in pairs(b) do result[k] = v end
   return result
 end
 

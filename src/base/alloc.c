@@ -34,7 +34,8 @@ typedef struct block {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *free_list[N_CLASSES];
 static vg_alloc_stats stats;
-static size_t limit;
+static atomic_size_t limit, charged;      /* charged: what vg_alloc_charge counts */
+static atomic_size_t live_blocks;         /* stats.live_bytes for who has no lock */
 static atomic_long fail_countdown;
 static atomic_int fail_forever;
 static atomic_llong live_small;
@@ -138,16 +139,18 @@ static block *get_locked(size_t bytes) {
 vg_status vg_block_get(void **out, size_t bytes) {
   if (bytes > (size_t)1 << 46) return no_memory(bytes);
   pthread_mutex_lock(&lock);
-  int over = limit && stats.live_bytes + bytes > limit;
+  size_t others = atomic_load_explicit(&charged, memory_order_relaxed);
+  int over = limit && stats.live_bytes + others + bytes > limit;
   block *b = must_fail() || over ? NULL : get_locked(bytes);
   if (b) {
     stats.live_bytes += b->bytes;
+    atomic_fetch_add_explicit(&live_blocks, b->bytes, memory_order_relaxed);
     if (stats.live_bytes > stats.peak_bytes) stats.peak_bytes = stats.live_bytes;
     SHUT((char *)b + HEADER + bytes, b->bytes - bytes);
     SHUT(b + 1, HEADER - sizeof *b);
   }
   pthread_mutex_unlock(&lock);
-  if (!b) return over ? vg_fail(VG_ENOMEM, "tensor memory limit of %zu bytes reached, %zu more wanted", limit, bytes) : no_memory(bytes);
+  if (!b) return over ? vg_fail(VG_ENOMEM, "tensor memory limit of %zu bytes reached, %zu more wanted", atomic_load(&limit), bytes) : no_memory(bytes);
   *out = (char *)b + HEADER;
   return VG_OK;
 }
@@ -157,6 +160,7 @@ void vg_block_put(void *p) {
   block *b = (block *)((char *)p - HEADER);
   pthread_mutex_lock(&lock);
   stats.live_bytes -= b->bytes;
+  atomic_fetch_sub_explicit(&live_blocks, b->bytes, memory_order_relaxed);
   if (b->size_class == OF_REGION) vg_region_put(b, b->bytes + HEADER);
   else {
     stats.cached_bytes += b->bytes;
@@ -188,8 +192,13 @@ void vg_alloc_reset_peak(void) {
   pthread_mutex_unlock(&lock);
 }
 
-void vg_alloc_set_limit(size_t bytes) {
-  pthread_mutex_lock(&lock);
-  limit = bytes;
-  pthread_mutex_unlock(&lock);
+void vg_alloc_set_limit(size_t bytes) { atomic_store(&limit, bytes); }
+
+int vg_alloc_charge(ptrdiff_t more) {
+  size_t before = atomic_fetch_add_explicit(&charged, (size_t)more, memory_order_relaxed), most = atomic_load_explicit(&limit, memory_order_relaxed);
+  if (more <= 0 || !most || before + (size_t)more + atomic_load_explicit(&live_blocks, memory_order_relaxed) <= most) return 1;
+  atomic_fetch_sub_explicit(&charged, (size_t)more, memory_order_relaxed);
+  return 0;
 }
+
+size_t vg_alloc_get_limit(void) { return atomic_load(&limit); }

@@ -32,6 +32,9 @@ vg_alloc_stats vg_alloc_get_stats(void);
 void vg_alloc_reset_peak(void);
 /* A cap on live block bytes, over which vg_block_get fails with VG_ENOMEM; 0 = none. */
 void vg_alloc_set_limit(size_t bytes);
+/* Memory of somebody else (Lua) that counts towards the limit. @return 0 when `more` bytes would pass it: nothing was counted then. Less always goes. */
+int vg_alloc_charge(ptrdiff_t more);
+size_t vg_alloc_get_limit(void);
 
 /* Fault injection: the n-th allocation from now (1 = the next) and, when `forever`, all after it fail. n = 0 switches it off. */
 void vg_alloc_fail_at(long n, int forever);

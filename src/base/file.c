@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,49 +47,50 @@ vg_status vg_file_read(void **out, size_t *bytes, const char *path, uint64_t lim
 static void forget(vg_file_out *out) {
   vg_free(out->path);
   vg_free(out->temp);
-  *out = (vg_file_out){ 0 };
+  *out = (vg_file_out){ .fd = -1 };
+}
+
+static vg_status cannot_write(const vg_file_out *out, int why) { return vg_fail(VG_EIO, "%s: cannot write: %s", out->path, strerror(why)); }
+
+/* mkostemp makes private files; a written file gets what the user's mask allows, or what the replaced file had. */
+static void set_mode(int fd, const char *replaced) {
+  struct stat old;
+  mode_t mask = umask(0);
+  umask(mask);
+  (void)!fchmod(fd, stat(replaced, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask);
 }
 
 vg_status vg_file_begin(vg_file_out *out, const char *path) {
   static const char SUFFIX[] = ".XXXXXX";
-  *out = (vg_file_out){ 0 };
+  *out = (vg_file_out){ .fd = -1 };
   size_t n = strlen(path);
   vg_status s = vg_alloc((void **)&out->path, n + 1);
   if (s == VG_OK) s = vg_alloc((void **)&out->temp, n + sizeof SUFFIX);
-  if (s != VG_OK) {
-    forget(out);
-    return s;
+  if (s == VG_OK) {
+    memcpy(out->path, path, n + 1);
+    memcpy(out->temp, path, n);
+    memcpy(out->temp + n, SUFFIX, sizeof SUFFIX);
+    out->fd = mkostemp(out->temp, O_CLOEXEC);
+    if (out->fd < 0) s = cannot_write(out, errno);
   }
-  memcpy(out->path, path, n + 1);
-  memcpy(out->temp, path, n);
-  memcpy(out->temp + n, SUFFIX, sizeof SUFFIX);
-  int fd = mkostemp(out->temp, O_CLOEXEC);
-  if (fd >= 0) {
-    /* mkostemp makes private files; a written file gets what the user's mask allows, or what the replaced file had. */
-    struct stat old;
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)!fchmod(fd, stat(path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask);
-    out->file = fdopen(fd, "wb");
-  }
-  if (!out->file) {
-    s = vg_fail(VG_EIO, "%s: cannot write: %s", path, strerror(errno));
-    if (fd >= 0) {
-      close(fd);
-      unlink(out->temp);
-    }
-    forget(out);
-  }
+  if (s == VG_OK) set_mode(out->fd, path);
+  else forget(out);
   return s;
 }
 
 vg_status vg_file_put(vg_file_out *out, const void *data, size_t bytes) {
-  if (bytes == 0 || fwrite(data, 1, bytes, out->file) == bytes) return VG_OK;
-  return vg_fail(VG_EIO, "%s: cannot write: %s", out->path, strerror(errno));
+  while (bytes > 0) {
+    ssize_t n = write(out->fd, data, bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return cannot_write(out, errno);
+    data = (const char *)data + n;
+    bytes -= (size_t)n;
+  }
+  return VG_OK;
 }
 
 void vg_file_abort(vg_file_out *out) {
-  if (out->file) fclose(out->file);
+  if (out->fd >= 0) close(out->fd);
   if (out->temp) unlink(out->temp);
   forget(out);
 }
@@ -103,14 +105,20 @@ static void sync_folder(char *path) {
   close(fd);
 }
 
+static int sync_file(int fd) {
+  int failed;
+  do failed = fsync(fd);
+  while (failed && errno == EINTR);
+  return failed;
+}
+
 vg_status vg_file_commit(vg_file_out *out) {
-  int bad = fflush(out->file) != 0 || fsync(fileno(out->file)) != 0;
-  int why = errno;
-  if (fclose(out->file) != 0 && !bad) bad = 1, why = errno;
-  out->file = NULL;
+  int bad = sync_file(out->fd), why = errno;
+  if (close(out->fd) != 0 && !bad) bad = 1, why = errno;
+  out->fd = -1;
   if (!bad && rename(out->temp, out->path) != 0) bad = 1, why = errno;
   if (bad) {
-    vg_status s = vg_fail(VG_EIO, "%s: cannot write: %s", out->path, strerror(why));
+    vg_status s = cannot_write(out, why);
     vg_file_abort(out);
     return s;
   }

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/status.h"
 
@@ -18,7 +17,7 @@ VG_CHECKED vg_status vg_file_read(void **out, size_t *bytes, const char *path, u
 /* Atomic write: to a temporary name in the same folder, then fsync, rename, fsync of the folder. Readers see the old file or the new one.
  *   begin .. put .. put .. commit, or abort at any point. After commit or abort, and after a failed begin, nothing is owned. */
 typedef struct vg_file_out {
-  FILE *file;
+  int fd;
   char *path, *temp;
 } vg_file_out;
 VG_CHECKED vg_status vg_file_begin(vg_file_out *out, const char *path);

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,4 +104,57 @@ vg_status vg_process_wait(int *pid, int *exit_code) {
   *pid = (int)ended;
   *exit_code = code_of(status);
   return VG_OK;
+}
+
+vg_status vg_process_spawn(int *pid, char *const *argv, char *const *env) {
+  posix_spawnattr_t attributes;
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  int error = posix_spawn(pid, argv[0], NULL, &attributes, argv, env);
+  posix_spawnattr_destroy(&attributes);
+  return error ? vg_fail(VG_EIO, "start %s: %s", argv[0], strerror(error)) : VG_OK;
+}
+
+vg_status vg_process_poll(vg_process_end_of *end, int pid) {
+  struct rusage usage;
+  int status = 0;
+  pid_t ended;
+  *end = (vg_process_end_of){ 0 };
+  do ended = wait4(pid, &status, WNOHANG, &usage);
+  while (ended < 0 && errno == EINTR);
+  if (pid <= 0 || ended < 0) return vg_fail(VG_EARG, "poll: %d is no program that was started here, or it was waited for", pid);
+  if (ended == 0) return VG_OK;
+  *end = (vg_process_end_of){ .has_ended = 1, .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                              .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0, .max_rss_kb = usage.ru_maxrss };
+  return VG_OK;
+}
+
+vg_status vg_process_signal(int pid, int number) {
+  if (pid <= 0) return vg_fail(VG_EARG, "signal: no program has the number %d", pid);
+  return kill(pid, number) == 0 ? VG_OK : vg_fail(VG_EIO, "signal %d to %d: %s", number, pid, strerror(errno));
+}
+
+vg_status vg_process_follow(int parent, int number) {
+  prctl(PR_SET_PDEATHSIG, number);
+  return getppid() == parent ? VG_OK : vg_fail(VG_EIO, "the program that started this one (%d) has ended", parent);
+}
+
+/* The 22nd field of /proc/PID/stat; the second, a name between parentheses, may hold anything. */
+int64_t vg_process_start_time(int pid) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *f = fopen(path, "re");
+  if (!f) return 0;
+  size_t n = fread(text, 1, sizeof text - 1, f);
+  fclose(f);
+  text[n] = '\0';
+  const char *at = strrchr(text, ')');
+  long long start = 0;
+  char state = 0;
+  if (!at || sscanf(at + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lld", &state, &start) != 2) return 0;
+  return state == 'Z' || state == 'X' ? 0 : start;
 }

@@ -3,6 +3,7 @@
 #define VG_BASE_PROCESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -20,5 +21,21 @@ VG_CHECKED vg_status vg_process_end(int *exit_code, int pid);
 void vg_process_follow_parent(void);
 /* Waits until one of the started programs ends. VG_EARG when none runs. */
 VG_CHECKED vg_status vg_process_wait(int *pid, int *exit_code);
+
+/* Starts a program in a process group of its own, so that a Ctrl-C at the terminal is not its business. env: its environment, ends with NULL. */
+VG_CHECKED vg_status vg_process_spawn(int *pid, char *const *argv, char *const *env);
+typedef struct vg_process_end_of {
+  int has_ended;               /* the rest is 0 before */
+  int exit_code, signal;       /* signal: what ended it, or 0 */
+  int64_t max_rss_kb;
+} vg_process_end_of;
+/* Has the started program ended? Does not wait; answers once. VG_EARG when it is not ours. */
+VG_CHECKED vg_status vg_process_poll(vg_process_end_of *end, int pid);
+/* VG_EIO when there is no such program, or it is somebody else's. */
+VG_CHECKED vg_status vg_process_signal(int pid, int number);
+/* From now on the signal comes when `parent`, which started this program, ends. VG_EIO: it has ended already. */
+VG_CHECKED vg_status vg_process_follow(int parent, int number);
+/* When that program began, in clock ticks since the boot: with its pid it names a process for good. 0: there is none. */
+int64_t vg_process_start_time(int pid);
 
 #endif

@@ -384,6 +384,21 @@ static int l_arena(lua_State *L) {
   return s == VG_OK ? 2 : vgl_fail(L, s);
 }
 
+/* graph:values() -> all parameters as one flat tensor that shares memory with the graph */
+static int l_values(lua_State *L) {
+  vg_graph *g = vgl_checkgraph(L, 1);
+  if (!g->values) return vgl_error(L, "values: the graph has no parameters yet; materialise comes first");
+  vgl_pushtensor(L, vg_tensor_retain(g->values));
+  return 1;
+}
+
+/* graph:adopt(tensor) -> graph: these f32 numbers, in the order of graph:values, are its parameters from now on; shared, not copied. Before training. */
+static int l_adopt(lua_State *L) {
+  vg_status s = vg_graph_adopt(vgl_checkgraph(L, 1), vgl_checktensor(L, 2));
+  lua_settop(L, 1);
+  return s == VG_OK ? 1 : vgl_fail(L, s);
+}
+
 static int l_close(lua_State *L) {                        /* graph:close() frees it now */
   vg_graph **box = luaL_checkudata(L, 1, TYPE);
   vg_graph_free(*box);
@@ -402,7 +417,7 @@ static const luaL_Reg METHODS[] = {
   { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "slot", l_slot }, { "choice", l_choice },
   { "sum", l_sum }, { "prefix", l_prefix }, { "extract", l_extract }, { "output", l_output }, { "materialise", l_materialise },
   { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
-  { "refresh", l_refresh }, { "arena", l_arena }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
+  { "refresh", l_refresh }, { "adopt", l_adopt }, { "values", l_values }, { "arena", l_arena }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
 };
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };

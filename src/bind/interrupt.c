@@ -2,6 +2,7 @@
  * A handler can only set a hook on the Lua thread that runs, and Lua does not tell which one that is: resume and wrap of the coroutine library
  * are replaced by functions of the same behaviour that keep account of it. */
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -21,6 +22,35 @@ static void on_signal(int number) {
   if (vg_interrupted) _exit(128 + number);
   vg_interrupted = number;
   stop_soon(running);
+}
+
+/* -- SIGUSR1: what is going on? ---------------------------------------------------------------------------------------------------- */
+
+static int status_function = LUA_NOREF;
+
+/* Prints what the function that vgl_on_status was given says; without one, the line that runs. */
+static void show_status(lua_State *L, lua_Debug *ar) {
+  lua_sethook(L, NULL, 0, 0);
+  if (vg_interrupted) stop_soon(L);
+  if (!lua_checkstack(L, 8)) return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, status_function);
+  if (lua_isfunction(L, -1) && lua_pcall(L, 0, 1, 0) == LUA_OK && lua_isstring(L, -1)) {
+    fprintf(stderr, "%s\n", lua_tostring(L, -1));
+  } else {
+    lua_getinfo(L, "Sl", ar);
+    fprintf(stderr, "vega-lua: no study runs; at %s:%d\n", ar->short_src, ar->currentline);
+  }
+  lua_pop(L, 1);
+}
+
+static void on_status(int number) {
+  (void)number;
+  if (!vg_interrupted) lua_sethook(running, show_status, LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void vgl_on_status(lua_State *L) {
+  luaL_unref(L, LUA_REGISTRYINDEX, status_function);
+  status_function = lua_isnoneornil(L, -1) ? LUA_NOREF : (lua_pushvalue(L, -1), luaL_ref(L, LUA_REGISTRYINDEX));
 }
 
 /* A closed pipe is a failed write, not a signal. Not SIG_IGN: started programs would inherit that. */
@@ -93,15 +123,23 @@ static int l_wrap(lua_State *L) {
   return 1;
 }
 
+static int is_ignored(int number) {
+  struct sigaction now;
+  return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 void vgl_watch_signals(lua_State *L) {
   struct sigaction action = { .sa_handler = on_signal };   /* no SA_RESTART: a blocked read must end */
   running = L;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
+  if (!is_ignored(SIGHUP)) sigaction(SIGHUP, &action, NULL);          /* nohup asked for that */
   action.sa_handler = on_closed_pipe;
   sigaction(SIGPIPE, &action, NULL);
+  action.sa_handler = on_status;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &action, NULL);
 }
 
 int vgl_open_coroutines(lua_State *L) {

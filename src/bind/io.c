@@ -46,10 +46,22 @@ static int push_bundle(lua_State *L, const vg_bundle *b) {       /* [-0, +2, m] 
   return 2;
 }
 
-/* load(path) -> tensor (.npy) | table name -> tensor, table of metadata | nil, message, code */
+static bool wants_mapping(lua_State *L, format f) {
+  static const char *const KNOWN[] = { "map", NULL };
+  if (lua_isnoneornil(L, 2)) return false;
+  vgl_checkkeys(L, 2, "load", KNOWN);
+  lua_getfield(L, 2, "map");
+  bool map = lua_toboolean(L, -1);
+  if (map && f != SAFETENSORS) vgl_error(L, "load: map is for .safetensors alone");
+  return map;
+}
+
+/* load(path [, { map = false }]) -> tensor (.npy) | table name -> tensor, table of metadata | nil, message, code.
+ * map: .safetensors alone: the tensors are the file, shared by all programs that map it; what one writes into them is its own. */
 static int l_load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   format f = check_format(L, path);
+  bool map = wants_mapping(L, f);
   if (f == NPY) {
     vg_tensor **box = vgl_newtensor(L);
     vg_status s = vg_npy_read(box, path);
@@ -59,7 +71,7 @@ static int l_load(lua_State *L) {
   }
   vg_bundle *b = new_bundle(L);
   lua_toclose(L, -1);
-  vg_status s = f == NPZ ? vg_npz_read(b, path) : vg_safetensors_read(b, path);
+  vg_status s = f == NPZ ? vg_npz_read(b, path) : map ? vg_safetensors_map(b, path) : vg_safetensors_read(b, path);
   return s == VG_OK ? push_bundle(L, b) : vgl_fail(L, s);
 }
 

@@ -48,6 +48,12 @@ static int l_drop(lua_State *L) {
   return 0;
 }
 
+/* keeper:limit(trial_id, seconds): a trial that is not dropped by then fails ("timeout") and the process ends with 124; 0: no limit any more */
+static int l_limit(lua_State *L) {
+  vg_keeper_limit(check_keeper(L), luaL_checkinteger(L, 2), luaL_checknumber(L, 3));
+  return 0;
+}
+
 /* keeper:fenced(trial_id) -> must the trial be given up? Reads no store. */
 static int l_fenced(lua_State *L) {
   lua_pushboolean(L, vg_keeper_is_fenced(check_keeper(L), luaL_checkinteger(L, 2)));
@@ -82,7 +88,7 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg METHODS[] = { { "close", l_close }, { "drop", l_drop }, { "fenced", l_fenced }, { "hold", l_hold }, { "lead", l_lead },
-                                    { "leads", l_leads }, { "status", l_status }, { NULL, NULL } };
+                                    { "leads", l_leads }, { "limit", l_limit }, { "status", l_status }, { NULL, NULL } };
 static const luaL_Reg METAMETHODS[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "now", l_now }, { "start", l_start }, { NULL, NULL } };
 

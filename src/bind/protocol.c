@@ -113,8 +113,8 @@ static int l_heartbeat(lua_State *L) {
   return answer_held(L, status, held);
 }
 
-static void read_values(lua_State *L, vg_result *r) {
-  if (!push_field(L, 2, "values", 1)) return lua_pop(L, 1);
+static void read_values(lua_State *L, int at, vg_result *r) {
+  if (!push_field(L, at, "values", 1)) return lua_pop(L, 1);
   for (int i = 1; i <= VG_MOST_OBJECTIVES; i++) {
     int type = lua_geti(L, -1, i);
     if (type == LUA_TNUMBER) r->values[r->n_values++] = (struct vg_objective_value){ i, lua_tonumber(L, -1) };
@@ -124,23 +124,54 @@ static void read_values(lua_State *L, vg_result *r) {
   lua_pop(L, 1);
 }
 
+/* The result described by the table at `at`; its texts, and *fidelity, must live as long. */
+static void read_result(lua_State *L, int at, vg_result *r, double *fidelity) {
+  static const char *const KNOWN[] = { "epoch", "event", "fidelity", "message", "reason", "state", "trial_id", "values", NULL };
+  vgl_checkkeys(L, at, "store:finish", KNOWN);
+  luaL_checktype(L, at, LUA_TTABLE);
+  *r = (vg_result){ .state = text_field(L, at, "state", 0), .reason = text_field(L, at, "reason", 1), .message = text_field(L, at, "message", 1),
+                    .event_json = text_field(L, at, "event", 1) };
+  integer_field(L, at, "trial_id", 0, &r->trial_id);
+  integer_field(L, at, "epoch", 0, &r->epoch);
+  if (number_field(L, at, "fidelity", fidelity)) r->fidelity = fidelity;
+  read_values(L, at, r);
+}
+
 /* store:finish { trial_id, epoch, state, reason =, message =, fidelity =, values = { [objective] = number }, event = json } -> held | nil, message,
  * code: the result; values count objectives from 1, as the study does; event is the payload of its event "finish". */
 static int l_finish(lua_State *L) {
-  static const char *const KNOWN[] = { "epoch", "event", "fidelity", "message", "reason", "state", "trial_id", "values", NULL };
   vg_store *s = vgl_checkstore(L, 1);
-  vgl_checkkeys(L, 2, "store:finish", KNOWN);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  vg_result r = { .state = text_field(L, 2, "state", 0), .reason = text_field(L, 2, "reason", 1), .message = text_field(L, 2, "message", 1),
-                  .event_json = text_field(L, 2, "event", 1) };
+  vg_result r;
   double fidelity;
   int held = 0;
-  integer_field(L, 2, "trial_id", 0, &r.trial_id);
-  integer_field(L, 2, "epoch", 0, &r.epoch);
-  if (number_field(L, 2, "fidelity", &fidelity)) r.fidelity = &fidelity;
-  read_values(L, &r);
+  read_result(L, 2, &r, &fidelity);
   vg_status status = vg_store_finish(s, &r, &held);
   return answer_held(L, status, held);
+}
+
+/* store:finish_all({ result, ... }) -> { held, ... } | nil, message, code: those of a batch (as of store:finish), in one transaction */
+static int l_finish_all(lua_State *L) {
+  vg_store *s = vgl_checkstore(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  int n = (int)luaL_len(L, 2);
+  luaL_argcheck(L, n >= 1 && n <= VG_MOST_CLAIMS, 2, "1 to 1024 results expected");
+  vg_result *results = lua_newuserdatauv(L, sizeof *results * (size_t)n, 0);
+  double *fidelity = lua_newuserdatauv(L, sizeof *fidelity * (size_t)n, 0);
+  int *held = lua_newuserdatauv(L, sizeof *held * (size_t)n, 0);
+  for (int i = 0; i < n; i++) {
+    lua_geti(L, 2, i + 1);
+    read_result(L, lua_gettop(L), &results[i], &fidelity[i]);
+    lua_pop(L, 1);
+  }
+  vg_status status = vg_store_finish_all(s, results, n, held);
+  if (status != VG_OK) return vgl_fail(L, status);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) {
+    lua_pushboolean(L, held[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
 }
 
 /* store:fail { trial_id, epoch, cause, message =, signal =, exit_code =, max_rss_kb =, event = json } -> "WAITING" (it will be tried again), "FAILED"
@@ -263,7 +294,7 @@ static int l_backoff(lua_State *L) {
 }
 
 const luaL_Reg vgl_store_protocol[] = {
-  { "adopt", l_adopt }, { "artifact", l_artifact }, { "backoff", l_backoff }, { "claim", l_claim }, { "fail", l_fail }, { "finish", l_finish },
+  { "adopt", l_adopt }, { "artifact", l_artifact }, { "backoff", l_backoff }, { "claim", l_claim }, { "fail", l_fail }, { "finish", l_finish }, { "finish_all", l_finish_all },
   { "heartbeat", l_heartbeat }, { "lead", l_lead }, { "leads", l_leads }, { "metrics", l_metrics }, { "reap", l_reap }, { "release", l_release },
   { "remove", l_remove }, { "renew", l_renew }, { "resign", l_resign }, { NULL, NULL },
 };

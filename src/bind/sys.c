@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/process.h"
 #include "base/threads.h"
+#include "bind/interrupt.h"
 #include "bind/vgl.h"
 #include "kernels/simd.h"
 #include "kernels/versions.h"
@@ -99,10 +101,31 @@ static size_t machine_memory(void) {
   return bytes;
 }
 
-/* memory_limit(bytes): over it allocations fail with ENOMEM; 0: what the machine has. */
+/* What Lua had before, and the count that the engine's limit knows of. Shrinking never fails, as Lua demands. */
+static lua_Alloc plain_allocator;
+static void *count_allocation(void *context, void *block, size_t old_size, size_t size) {
+  ptrdiff_t more = (ptrdiff_t)size - (block ? (ptrdiff_t)old_size : 0);
+  if (!vg_alloc_charge(more)) return NULL;
+  void *p = plain_allocator(context, block, old_size, size);
+  if (!p && size) vg_alloc_charge(-more);
+  return p;
+}
+
+static void count_lua(lua_State *L) {
+  void *context;
+  lua_Alloc now = lua_getallocf(L, &context);
+  if (now == count_allocation) return;
+  plain_allocator = now;
+  vg_alloc_charge((ptrdiff_t)lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB));
+  lua_setallocf(L, count_allocation, context);
+}
+
+/* memory_limit(bytes [, with_lua]): over it allocations of the engine fail with ENOMEM; 0: what the machine has. with_lua: what Lua has counts, too,
+ * and its allocations fail as well. */
 static int sys_memory_limit(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 0, 1, "bytes >= 0 expected");
+  if (lua_toboolean(L, 2)) count_lua(L);
   vg_alloc_set_limit(n ? (size_t)n : machine_memory());
   return 0;
 }
@@ -305,22 +328,52 @@ static int sys_wait(lua_State *L) {
   return 2;
 }
 
+/* exec({ program, argument, ... } [, folder]): this process becomes that program, in the folder. Returns only on failure: nil, message, "EIO". */
+static int sys_exec(lua_State *L) {
+  char *argv[MOST_WORDS + 1];
+  const char *folder = luaL_optstring(L, 2, NULL);
+  check_words(L, argv);
+  if (folder && chdir(folder) != 0) return io_failure(L, "change to the folder", folder);
+  fflush(NULL);
+  execvp(argv[0], argv);
+  return io_failure(L, "start", argv[0]);
+}
+
+/* width(fd) -> columns of the terminal there | nil: it is none */
+static int sys_width(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) lua_pushinteger(L, size.ws_col);
+  else lua_pushnil(L);
+  return 1;
+}
+
+/* on_status(function or nil): what SIGUSR1 prints, on standard error, is the text that the function returns. */
+static int sys_on_status(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vgl_on_status(L);
+  return 0;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
   { "clock", sys_clock },
   { "cpu", sys_cpu },
   { "disk", sys_disk },
+  { "exec", sys_exec },
   { "interrupted", sys_interrupted },
   { "isatty", sys_isatty },
   { "list", sys_list },
   { "make_dirs", sys_make_dirs },
   { "memory", sys_memory },
   { "memory_limit", sys_memory_limit },
+  { "on_status", sys_on_status },
   { "resumable", sys_resumable },
   { "run", sys_run },
   { "start", sys_start },
   { "threads", sys_threads },
   { "versions", sys_versions },
   { "wait", sys_wait },
+  { "width", sys_width },
   { "write_file", sys_write_file },
   { NULL, NULL },
 };

@@ -193,11 +193,12 @@ void vgl_checkkeys(lua_State *L, int arg, const char *who, const char *const *kn
 void vgl_newtype(lua_State *L, const char *name, const luaL_Reg *meta, const luaL_Reg *methods) {
   luaL_newmetatable(L, name);
   luaL_setfuncs(L, meta, 0);
-  if (methods) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-  } else {
-    lua_pushvalue(L, -1);
+  lua_newtable(L);
+  if (methods) luaL_setfuncs(L, methods, 0);
+  for (const luaL_Reg *m = methods ? NULL : meta; m && m->name; m++) {
+    if (strncmp(m->name, "__", 2) == 0) continue;              /* x.__gc(x) is nothing to be called */
+    lua_pushcfunction(L, m->func);
+    lua_setfield(L, -2, m->name);
   }
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

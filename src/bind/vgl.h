@@ -66,5 +66,6 @@ int luaopen_vega_core_net(lua_State *L);
 int luaopen_vega_core_edit(lua_State *L);
 int luaopen_vega_core_linalg(lua_State *L);
 int luaopen_vega_core_comm(lua_State *L);
+int luaopen_vega_core_process(lua_State *L);
 
 #endif

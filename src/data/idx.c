@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 
-enum { IDX_U8 = 0x08, IDX_MAX_RANK = 4, MAX_DEFLATE_RATIO = 1032 };
+enum { IDX_U8 = 0x08, IDX_MAX_RANK = 4, MAX_DEFLATE_RATIO = 1032, BUFFER = 1 << 17 };
 
 /* Reads exactly `bytes`. */
 static vg_status take(gzFile f, void *to, uint64_t bytes, const char *path) {
@@ -55,7 +55,7 @@ vg_status vg_read_idx_tensor(vg_tensor **out, const char *path) {
   VG_TRY(vg_file_size(&file_bytes, path));
   gzFile f = gzopen(path, "rbe");
   if (!f) return vg_fail(VG_EIO, "%s: %s", path, strerror(errno));
-  gzbuffer(f, 1 << 17);
+  gzbuffer(f, file_bytes < BUFFER ? 64 + (unsigned)file_bytes : BUFFER);
   vg_tensor *t = NULL;
   vg_shape shape;
   char extra;

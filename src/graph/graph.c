@@ -273,6 +273,34 @@ vg_status vg_graph_materialise(vg_graph *g, uint64_t seed) {
   return VG_OK;
 }
 
+static vg_status check_adoption(const vg_graph *g, const vg_tensor *values) {
+  if (!g->values) return vg_fail(VG_EARG, "adopt: the graph has no parameters yet");
+  if (g->grads || g->shadow) return vg_fail(VG_EARG, "adopt: the graph was trained, or read in bf16, already");
+  if (values->dtype != VG_F32) return vg_fail(VG_EARG, "adopt: a tensor of f32 expected, got %s", vg_dtype_name(values->dtype));
+  if (vg_tensor_count(values) != g->n_params)
+    return vg_fail(VG_ESHAPE, "adopt: the graph has %lld parameters, the tensor %lld", (long long)g->n_params, (long long)vg_tensor_count(values));
+  return VG_OK;
+}
+
+vg_status vg_graph_adopt(vg_graph *g, vg_tensor *values) {
+  VG_TRY(check_adoption(g, values));
+  vg_tensor *before = g->values;
+  vg_storage *storage = values->storage;
+  g->values = vg_tensor_retain(values);
+  for (int i = 0; i < g->n; i++) {
+    vg_node *d = &g->nodes[i];
+    vg_tensor *view;
+    if (d->kind != VG_NODE_PARAM || d->tensor->storage == storage) continue;
+    vg_status s = vg_tensor_view(&view, values, d->offset, &d->shape);
+    if (s != VG_OK) return s;                    /* out of memory for a few bytes: those before have the new values, the rest keeps the old ones */
+    view->wants_grad = d->tensor->wants_grad;
+    vg_tensor_release(d->tensor);
+    d->tensor = view;
+  }
+  vg_tensor_release(before);
+  return VG_OK;
+}
+
 vg_status vg_graph_prepare_training(vg_graph *g) {
   if (!g->values) return vg_fail(VG_EARG, "graph: no parameters yet");
   if (!g->grads) VG_TRY(vg_tensor_zeros(&g->grads, VG_F32, &VG_SHAPE(g->n_params)));

@@ -110,6 +110,9 @@ VG_CHECKED vg_status vg_graph_extract(vg_graph **out, const vg_graph *g, const d
 
 /* Allocates the arena and draws first values: parameter node i from stream ("init", i) of `seed`. Called again it draws anew. */
 VG_CHECKED vg_status vg_graph_materialise(vg_graph *g, uint64_t seed);
+/* Puts these f32 numbers, as many as there are parameters, in the arena's place: one that a file holds, say. They are shared, not copied. VG_EARG once
+ * it was trained or read in bf16. */
+VG_CHECKED vg_status vg_graph_adopt(vg_graph *g, vg_tensor *values);
 /* Makes the gradient arena and points each parameter's grad into it, stale. */
 VG_CHECKED vg_status vg_graph_prepare_training(vg_graph *g);
 VG_CHECKED vg_status vg_graph_set_precision(vg_graph *g, vg_dtype precision);

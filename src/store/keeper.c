@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "store/url.h"
@@ -16,6 +17,7 @@ typedef struct entry {
   int64_t id, epoch;       /* of a trial; of the lead: its study */
   double fresh;
   int is_fenced;
+  double deadline, limit;  /* of a trial's time, 0: none */
 } entry;
 
 struct vg_keeper {
@@ -73,12 +75,36 @@ static void go_round(vg_keeper *k) {
   if (lead.epoch) take_over(&k->lead, lead.epoch, lead.held, began);
 }
 
+/* Without the lock nobody else is left to matter: a trial that is finished at this moment is found to be held no more, and so is not failed. */
+static void time_out(vg_keeper *k, const entry *late) {
+  char message[96];
+  const char *state;
+  int held;
+  snprintf(message, sizeof message, "it took longer than the %g s of a trial", late->limit);
+  vg_failure f = { .trial_id = late->id, .epoch = late->epoch, .cause = "timeout", .message = message };
+  vg_status status = vg_store_fail(k->store, &f, &state);
+  for (int i = 0; i < k->n && status == VG_OK; i++)
+    if (k->trials[i].id != late->id) status = vg_store_release(k->store, k->trials[i].id, k->trials[i].epoch, &held);
+  _exit(VG_TIMED_OUT);                               /* where the store could not be reached the leases will run out */
+}
+
+/* The soonest moment to do something at; ends the process when a trial's time is over. */
+static double next_moment(vg_keeper *k, double next_round) {
+  double now = vg_keeper_now();
+  for (int i = 0; i < k->n; i++) {
+    const entry *e = &k->trials[i];
+    if (e->deadline > 0 && now >= e->deadline) time_out(k, e);
+    if (e->deadline > 0) next_round = fmin(next_round, e->deadline);
+  }
+  return next_round;
+}
+
 static void *keep(void *context) {
   vg_keeper *k = context;
   pthread_mutex_lock(&k->lock);
   double next = vg_keeper_now() + k->lease_s / 4;
   while (!k->is_ending) {
-    double wait = next - vg_keeper_now();
+    double wait = next_moment(k, next) - vg_keeper_now();
     if (wait > 0) {
       struct timespec until;
       clock_gettime(CLOCK_MONOTONIC, &until);
@@ -88,6 +114,7 @@ static void *keep(void *context) {
       pthread_cond_timedwait(&k->changed, &k->lock, &until);
       continue;
     }
+    if (vg_keeper_now() < next) continue;            /* a trial's deadline it was */
     next = vg_keeper_now() + k->lease_s / 4;
     go_round(k);
   }
@@ -159,10 +186,18 @@ vg_status vg_keeper_hold(vg_keeper *k, int64_t trial_id, int64_t epoch, double c
   pthread_mutex_lock(&k->lock);
   entry *e = find(k, trial_id);
   if (!e && k->n < VG_MOST_CLAIMS) e = &k->trials[k->n++];
-  if (e) *e = (entry){ trial_id, epoch, claimed_at, 0 };
+  if (e) *e = (entry){ .id = trial_id, .epoch = epoch, .fresh = claimed_at };
   else status = vg_fail(VG_EARG, "keeper: it holds %d trials already", VG_MOST_CLAIMS);
   pthread_mutex_unlock(&k->lock);
   return status;
+}
+
+void vg_keeper_limit(vg_keeper *k, int64_t trial_id, double seconds) {
+  pthread_mutex_lock(&k->lock);
+  entry *e = find(k, trial_id);
+  if (e) e->limit = seconds, e->deadline = seconds > 0 ? vg_keeper_now() + seconds : 0;
+  pthread_cond_signal(&k->changed);
+  pthread_mutex_unlock(&k->lock);
 }
 
 void vg_keeper_drop(vg_keeper *k, int64_t trial_id) {
@@ -183,7 +218,7 @@ int vg_keeper_is_fenced(vg_keeper *k, int64_t trial_id) {
 
 void vg_keeper_lead(vg_keeper *k, int64_t study_id, int64_t epoch, double taken_at) {
   pthread_mutex_lock(&k->lock);
-  k->lead = (entry){ study_id, epoch, taken_at, 0 };
+  k->lead = (entry){ .id = study_id, .epoch = epoch, .fresh = taken_at };
   pthread_mutex_unlock(&k->lock);
 }
 

@@ -19,6 +19,10 @@ VG_CHECKED vg_status vg_keeper_hold(vg_keeper *k, int64_t trial_id, int64_t epoc
 void vg_keeper_drop(vg_keeper *k, int64_t trial_id);
 /* Must the trial be given up? Also 1 for one that is not held. Reads no store: as cheap as a lock. */
 int vg_keeper_is_fenced(vg_keeper *k, int64_t trial_id);
+/* The trial's time: unless it is dropped within `seconds` from now, the keeper's thread writes that it failed by cause "timeout", gives back what else is
+ * held and ends the process with VG_TIMED_OUT, whatever its other threads are at. 0: no limit any more. */
+enum { VG_TIMED_OUT = 124 };
+void vg_keeper_limit(vg_keeper *k, int64_t trial_id, double seconds);
 /* One study's lead; epoch 0: none any more. vg_keeper_leads = 0: it is lost. */
 void vg_keeper_lead(vg_keeper *k, int64_t study_id, int64_t epoch, double taken_at);
 int vg_keeper_leads(vg_keeper *k);

@@ -65,19 +65,17 @@ static const char *outcome_of(const char *state) { return strcmp(state, "PAUSED"
 
 typedef struct finishing {
   const vg_result *r;
-  int accepted;
+  int n, *accepted;
 } finishing;
 
-static vg_status finish(vg_store *s, void *context) {
-  finishing *f = context;
-  const vg_result *r = f->r;
+static vg_status finish_one(vg_store *s, const vg_result *r, int *accepted) {
   pair trial;
   char outcome[16] = "";
   VG_TRY(held(s, r->trial_id, r->epoch, &trial));
-  f->accepted = trial.found;
+  *accepted = trial.found;
   if (!trial.found) {
     VG_TRY(RUN("attempt_outcome", read_outcome, outcome, integer(r->trial_id), integer(r->epoch)));
-    f->accepted = strcmp(outcome, outcome_of(r->state)) == 0;
+    *accepted = strcmp(outcome, outcome_of(r->state)) == 0;
     return VG_OK;
   }
   for (int i = 0; i < r->n_values; i++)
@@ -89,16 +87,26 @@ static vg_status finish(vg_store *s, void *context) {
   return VG_OK;
 }
 
-vg_status vg_store_finish(vg_store *s, const vg_result *r, int *accepted) {
-  static const char *const STATES[] = { "COMPLETE", "PRUNED", "FAILED", "PAUSED" };
-  int known = 0;
-  for (int i = 0; i < 4; i++) known |= strcmp(r->state, STATES[i]) == 0;
-  if (!known) return vg_fail(VG_EARG, "finish: state COMPLETE, PRUNED, FAILED or PAUSED expected, got '%s'", r->state);
-  finishing f = { r, 0 };
-  VG_TRY(transact(s, finish, &f));
-  *accepted = f.accepted;
+static vg_status finish(vg_store *s, void *context) {
+  finishing *f = context;
+  for (int i = 0; i < f->n; i++) VG_TRY(finish_one(s, &f->r[i], &f->accepted[i]));
   return VG_OK;
 }
+
+static vg_status check_state(const char *state) {
+  static const char *const STATES[] = { "COMPLETE", "PRUNED", "FAILED", "PAUSED" };
+  for (int i = 0; i < 4; i++)
+    if (strcmp(state, STATES[i]) == 0) return VG_OK;
+  return vg_fail(VG_EARG, "finish: state COMPLETE, PRUNED, FAILED or PAUSED expected, got '%s'", state);
+}
+
+vg_status vg_store_finish_all(vg_store *s, const vg_result *results, int n, int *accepted) {
+  for (int i = 0; i < n; i++) VG_TRY(check_state(results[i].state));
+  finishing f = { results, n, accepted };
+  return transact(s, finish, &f);
+}
+
+vg_status vg_store_finish(vg_store *s, const vg_result *r, int *accepted) { return vg_store_finish_all(s, r, 1, accepted); }
 
 /* specs 2.4's table. Of a cause that is tried again `outcome` says whether the process was killed, and so may have been by the trial. */
 typedef struct cause {

@@ -45,6 +45,8 @@ typedef struct vg_result {
 } vg_result;
 /* The trial's result, values and event. Finishing twice with the same epoch and state is one finish. *accepted = 0: fenced, nothing is written. */
 VG_CHECKED vg_status vg_store_finish(vg_store *s, const vg_result *r, int *accepted);
+/* The results of a batch, in one transaction; accepted [n] says of each. */
+VG_CHECKED vg_status vg_store_finish_all(vg_store *s, const vg_result *results, int n, int *accepted);
 
 typedef struct vg_failure {
   int64_t trial_id, epoch;

@@ -13,7 +13,7 @@ typedef struct vg_statement {
   const char *name, *sql, *postgres;
 } vg_statement;
 extern const vg_statement vg__statements[];
-enum { VG__MAX_STATEMENTS = 96 };
+enum { VG__MAX_STATEMENTS = 128 };
 int vg__statement_find(const char *name);   /* its index, or -1 */
 
 typedef struct vg_sql vg_sql;

@@ -245,9 +245,10 @@ static void sqlite_rollback(vg_sql *c) {
   c->in_transaction = 0;
 }
 
-/* data_version changes with each commit of another connection. */
+/* data_version changes with each commit of another connection. Looks often at first: who has just written is often answered soon. */
 static vg_status sqlite_wait(vg_sql *c, double longest, int *changed) {
-  static const double STEP_S = 0.2;
+  static const double LONGEST_S = 0.2;
+  double step = 0.005;
   int64_t before = of(c)->seen, now = 0;
   double until = seconds(CLOCK_BOOTTIME) + longest;
   for (;;) {
@@ -256,7 +257,8 @@ static vg_status sqlite_wait(vg_sql *c, double longest, int *changed) {
     of(c)->seen = now;
     *changed = now != before;
     if (*changed || left <= 0 || vg_interrupted) return VG_OK;
-    usleep((useconds_t)(1e6 * (left < STEP_S ? left : STEP_S)));
+    usleep((useconds_t)(1e6 * (left < step ? left : step)));
+    step = step < LONGEST_S / 1.5 ? 1.5 * step : LONGEST_S;
   }
 }
 

@@ -17,6 +17,7 @@
 #define HELD(lock) "SELECT study_id, max_attempts FROM trial WHERE trial_id = $1 AND epoch = $2 AND state = 'RUNNING'" lock
 #define LEADS(lock) "SELECT epoch FROM strategy_state WHERE study_id = $1 AND epoch = $2 AND owner IS NOT NULL" lock
 
+#define MEASURED "('COMPLETE','PRUNED','PAUSED')"
 #define OF_STUDY "trial_id IN (SELECT trial_id FROM trial WHERE study_id = $1)"
 
 const vg_statement vg__statements[] = {
@@ -27,6 +28,8 @@ const vg_statement vg__statements[] = {
   { "meta_set", "INSERT INTO meta(key, value) VALUES($1, $2) ON CONFLICT(key) DO UPDATE SET value = excluded.value", NULL },
   { "meta_drop", "DELETE FROM meta WHERE key = $1", NULL },
 
+  { "integrity", "PRAGMA integrity_check", "SELECT 'ok' AS integrity_check" },
+
   { "study_create", "INSERT INTO study(name, created_at, status, objectives_json, space_json, space_hash, strategy, strategy_json, seed_lo,"
                     " seed_hi, budget_json, env_json) VALUES($1, wall_now(), 'ACTIVE', $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                     " RETURNING study_id", NULL },
@@ -36,6 +39,8 @@ const vg_statement vg__statements[] = {
   { "study_status", "UPDATE study SET status = $1 WHERE study_id = $2", NULL },
   { "study_next", "UPDATE study SET next_number = $1 WHERE study_id = $2", NULL },
   { "study_script", "UPDATE study SET script_sha256 = $2, script = $3 WHERE study_id = $1", NULL },
+
+  { "study_env", "UPDATE study SET env_json = $2 WHERE study_id = $1", NULL },
 
   /* A trial of the process that asks for it, without a lease. */
   { "trial_create", "INSERT INTO trial(study_id, number, params_json, arch_hash, state, attempts, epoch, created_at, started_at)"
@@ -58,6 +63,14 @@ const vg_statement vg__statements[] = {
   { "trial_close", "UPDATE trial SET state = $2, reason = $3, fidelity = coalesce($4, fidelity), owner = NULL,"
                    " finished_at = CASE WHEN $2 = 'PAUSED' THEN NULL ELSE wall_now() END WHERE trial_id = $1", NULL },
   { "trial_requeue", "UPDATE trial SET state = 'WAITING', owner = NULL, not_before = store_now() + $2 WHERE trial_id = $1", NULL },
+  /* Whoever holds it or not, it is ours: the epoch fences them. */
+  { "trial_seize", "UPDATE trial SET state = 'RUNNING', owner = NULL, not_before = NULL, attempts = attempts + 1, epoch = epoch + 1,"
+                   " started_at = wall_now() WHERE trial_id = $1", NULL },
+  { "trial_pause", "SELECT min(not_before) - store_now() AS seconds FROM trial WHERE study_id = $1 AND state = 'WAITING'"
+                   " AND not_before > store_now()", NULL },
+  { "trial_owned", "SELECT trial_id, epoch, number, owner FROM trial WHERE study_id = $1 AND state = 'RUNNING' AND owner IS NOT NULL"
+                   " ORDER BY number", NULL },
+  { "trial_asked", "SELECT payload_json FROM event WHERE study_id = $1 AND trial_id = $2 AND kind = 'ask' ORDER BY seq DESC LIMIT 1", NULL },
   /* What a study that ran in one process left in flight. */
   { "trial_orphans", "SELECT trial_id, epoch FROM trial WHERE study_id = $1 AND state = 'RUNNING'"
                      " AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.trial_id = trial.trial_id) ORDER BY trial_id", NULL },
@@ -146,6 +159,33 @@ const vg_statement vg__statements[] = {
                   " ORDER BY trial_id, metric.epoch, step, metric.name", NULL },
   { "event_import", "INSERT INTO event(study_id, trial_id, at, kind, payload_json) VALUES($1, $2, $3, $4, $5)", NULL },
   { "event_after", "SELECT * FROM event WHERE study_id = $1 AND seq > $2 ORDER BY seq", NULL },
+
+  /* vega-lua study: what it looks at beyond the above. A trial's fidelity that is not there is $2: it was measured elsewhere, to the end. */
+  { "best_level", "SELECT max(coalesce(fidelity, CAST($2 AS double precision))) AS level FROM trial WHERE study_id = $1 AND state IN " MEASURED
+                  " AND EXISTS (SELECT 1 FROM trial_value WHERE trial_value.trial_id = trial.trial_id AND kind = 'f')", NULL },
+  /* The k best by an objective: $4 = 1 the smallest, -1 the largest. */
+  { "best_list", "SELECT number FROM trial JOIN trial_value USING(trial_id) WHERE study_id = $1 AND state IN " MEASURED
+                 " AND objective = $3 AND kind = 'f' AND (CAST($2 AS double precision) IS NULL OR coalesce(fidelity, $2) >= $2)"
+                 " ORDER BY value * CAST($4 AS double precision), number LIMIT $5", NULL },
+  { "point_list", "SELECT number, objective, value FROM trial JOIN trial_value USING(trial_id) WHERE study_id = $1 AND state IN " MEASURED
+                  " AND kind = 'f' AND (CAST($2 AS double precision) IS NULL OR coalesce(fidelity, $2) >= $2)"
+                  " ORDER BY trial.trial_id, objective", NULL },
+  { "trial_find", "SELECT trial.*, arch.params, arch.macs FROM trial LEFT JOIN arch USING(study_id, arch_hash) WHERE study_id = $1 AND number = $2",
+    NULL },
+  { "trial_values", "SELECT * FROM trial_value WHERE trial_id = $1 ORDER BY objective", NULL },
+  { "number_last", "SELECT coalesce(max(number), 0) AS number FROM trial WHERE study_id = $1", NULL },
+  { "attempt_outcomes", "SELECT coalesce(outcome, 'RUNNING') AS outcome, count(*) AS n, sum(coalesce(ended_at, wall_now()) - attempt.started_at) AS seconds"
+                        " FROM attempt JOIN trial USING(trial_id) WHERE study_id = $1 GROUP BY coalesce(outcome, 'RUNNING') ORDER BY 1", NULL },
+  { "owner_list", "SELECT attempt.owner, attempt.host, count(*) AS attempts, min(attempt.started_at) AS first_at, max(coalesce(ended_at,"
+                  " attempt.started_at)) AS last_at FROM attempt JOIN trial USING(trial_id) WHERE study_id = $1 AND attempt.owner IS NOT NULL"
+                  " GROUP BY attempt.owner, attempt.host ORDER BY 1, 2", NULL },
+  { "lease_live", "SELECT count(*) AS n FROM lease JOIN trial USING(trial_id) WHERE study_id = $1 AND lease_until >= store_now()"
+                  " AND state = 'RUNNING'", NULL },
+  { "lease_dead", "SELECT number FROM lease JOIN trial USING(trial_id) WHERE study_id = $1 AND lease_until < store_now() AND state = 'RUNNING'"
+                  " ORDER BY number", NULL },
+  { "integrity", "PRAGMA integrity_check", "SELECT 'ok' AS integrity_check" },
+  { "references", "PRAGMA foreign_key_check", "SELECT 1 WHERE false" },
+  { "reindex", "REINDEX", "SELECT 1 WHERE false" },
 };
 enum { N_STATEMENTS = sizeof vg__statements / sizeof *vg__statements };
 _Static_assert(N_STATEMENTS <= (int)VG__MAX_STATEMENTS, "drivers keep room for as many prepared statements");

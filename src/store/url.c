@@ -41,6 +41,18 @@ static int has_password(const char *text) {
   return 0;
 }
 
+static void cover(char *from, size_t n) { memset(from, '*', n); }
+
+void vg_store_url_hide(char *word) {
+  char *scheme = strstr(word, "://");
+  if (!scheme) return;
+  char *login = scheme + 3, *end = login + (end_of_login(login) - login);
+  char *colon = memchr(login, ':', (size_t)(end - login));
+  if (colon) cover(colon + 1, (size_t)(end - colon - 1));
+  for (char *p = strchr(login, '?'); p; p = strchr(p, '&'))
+    if (is_password(++p)) cover(p, strcspn(p, "&"));
+}
+
 static vg_status refuse(const char *text, const char *why) {
   char shown[256];
   vg_store_url_show(shown, sizeof shown, text);

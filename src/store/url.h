@@ -18,6 +18,8 @@ typedef struct vg_store_url {
 /* VG_EARG: another kind of URL, an unknown option, a password (it would be seen in the list of processes; ~/.pgpass and PGPASSWORD are for
  * that), or over 4095 bytes. Messages show the URL without its password. */
 VG_CHECKED vg_status vg_store_url_parse(vg_store_url *out, const char *text);
+/* Puts '*' over each letter of a password in a word that may hold a URL, wherever in it. */
+void vg_store_url_hide(char *word);
 /* The URL for people: "***" for a password, nothing of what follows a '?'. Cut at `room` bytes. */
 void vg_store_url_show(char *out, size_t room, const char *text);
 

@@ -150,6 +150,7 @@ vg_status vg_npy_parse(vg_tensor **out, const void *data, size_t bytes, const ch
   for (int a = 0; a < h.shape.rank; a++) {
     if (__builtin_mul_overflow(need, (uint64_t)h.shape.dim[a], &need)) return vg_fail(VG_EFORMAT, "%s: its shape overflows", who);
   }
+  if (vg_shape_check(&h.shape) != VG_OK) return vg_fail(VG_EFORMAT, "%s: its shape overflows", who);     /* 0 x huge needs no bytes */
   if (need != bytes - start) {
     return vg_fail(VG_EFORMAT, "%s: holds %llu bytes of numbers, its shape needs %llu", who, (unsigned long long)(bytes - start), (unsigned long long)need);
   }

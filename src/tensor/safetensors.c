@@ -60,6 +60,7 @@ static vg_status parse_entry(entry *e, const char *name, const json_t *v, const 
     }
     e->shape.dim[a] = (int64_t)length;
   }
+  if (vg_shape_check(&e->shape) != VG_OK) return vg_fail(VG_EFORMAT, "%s: tensor '%.100s' has a bad shape", path, name);    /* 0 x huge needs no bytes */
   if (!natural(&e->begin, json_array_get(range, 0)) || !natural(&e->end, json_array_get(range, 1)) || e->end < e->begin ||
       e->end - e->begin != bytes) {
     return vg_fail(VG_EFORMAT, "%s: tensor '%.100s' has data_offsets that are not the %" PRIu64 " bytes of its shape", path, name, bytes);
@@ -172,7 +173,33 @@ static vg_status read_tensors(vg_bundle *out, const file_header *h, FILE *f, con
   return VG_OK;
 }
 
-vg_status vg_safetensors_read(vg_bundle *out, const char *path) {
+static vg_status copy_part(vg_tensor **out, const vg_tensor *file, size_t begin, const entry *e) {
+  VG_TRY(vg_tensor_new(out, e->dtype, &e->shape));
+  memcpy(vg_tensor_data(*out), (const char *)vg_tensor_data(file) + begin, vg_tensor_bytes(*out));
+  return VG_OK;
+}
+
+static vg_status map_tensors(vg_bundle *out, const file_header *h, uint64_t size, const char *path) {
+  vg_tensor *file;
+  vg_status s = VG_OK;
+  if (h->n == 0) return VG_OK;
+  VG_TRY(vg_tensor_map(&file, path));
+  if (vg_tensor_bytes(file) != size) s = vg_fail(VG_EIO, "%s: it changed while it was opened", path);
+  size_t data = (size_t)(size - h->item[h->n - 1].end);
+  for (size_t i = 0; i < h->n && s == VG_OK; i++) {
+    const entry *e = &h->item[i];
+    vg_tensor *t;
+    size_t begin = data + (size_t)e->begin;
+    s = begin % vg_dtype_size(e->dtype) == 0 ? vg_tensor_part(&t, file, begin, e->dtype, &e->shape) : copy_part(&t, file, begin, e);
+    if (s != VG_OK) break;
+    s = vg_bundle_add(out, e->name, t);
+    vg_tensor_release(t);
+  }
+  vg_tensor_release(file);
+  return s;
+}
+
+static vg_status read_or_map(vg_bundle *out, const char *path, bool mapped) {
   uint64_t size;
   *out = (vg_bundle){ 0 };
   VG_TRY(vg_file_size(&size, path));
@@ -181,7 +208,7 @@ vg_status vg_safetensors_read(vg_bundle *out, const char *path) {
   file_header h = { 0 };
   vg_status status;
   VG_GOTO(open_header(&h, f, size, path));
-  VG_GOTO(read_tensors(out, &h, f, path));
+  VG_GOTO(mapped ? map_tensors(out, &h, size, path) : read_tensors(out, &h, f, path));
   VG_GOTO(read_meta(out, json_object_get(h.root, "__metadata__"), path));
 done:
   fclose(f);
@@ -190,6 +217,9 @@ done:
   if (status != VG_OK) vg_bundle_clear(out);
   return status;
 }
+
+vg_status vg_safetensors_read(vg_bundle *out, const char *path) { return read_or_map(out, path, false); }
+vg_status vg_safetensors_map(vg_bundle *out, const char *path) { return read_or_map(out, path, true); }
 
 /* -1 when memory is short, as jansson's own functions. */
 static int set_entry(json_t *root, const vg_named *item, uint64_t begin) {

@@ -7,6 +7,9 @@
 #include "tensor/named.h"
 
 VG_CHECKED vg_status vg_safetensors_read(vg_bundle *out, const char *path);  /* *out is overwritten: pass an empty one */
+/* The same with tensors that are the file itself, mapped (vg_tensor_map); those that stand at odd places in it are copies. The file must not be
+ * overwritten in place meanwhile: whoever replaces it renames another over it, as vg_safetensors_write does. */
+VG_CHECKED vg_status vg_safetensors_map(vg_bundle *out, const char *path);
 VG_CHECKED vg_status vg_safetensors_write(const char *path, const vg_bundle *b);
 
 #endif

@@ -1,8 +1,13 @@
 #include "tensor/tensor.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -132,6 +137,60 @@ vg_status vg_tensor_view(vg_tensor **out, const vg_tensor *t, int64_t begin, con
   return VG_OK;
 }
 
+static vg_status map_file(vg_storage *s, const char *path) {
+  struct stat about;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &about) != 0 || about.st_size <= 0) {
+    vg_status status = vg_fail(VG_EIO, "map %s: %s", path, fd >= 0 && errno == 0 ? "the file is empty" : strerror(errno));
+    if (fd >= 0) close(fd);
+    return status;
+  }
+  s->bytes = (size_t)about.st_size;
+  s->data = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  s->is_mapped = s->data != MAP_FAILED;
+  int reason = errno;
+  close(fd);
+  return s->is_mapped ? VG_OK : vg_fail(VG_EIO, "map %s: %s", path, strerror(reason));
+}
+
+vg_status vg_tensor_map(vg_tensor **out, const char *path) {
+  vg_status status;
+  vg_tensor *t = NULL;
+  vg_storage *s = NULL;
+  VG_TRY(VG_NEW(&t));
+  VG_GOTO(VG_NEW(&s));
+  errno = 0;
+  VG_GOTO(map_file(s, path));
+  s->refs = t->refs = 1;
+  t->dtype = VG_U8;
+  t->shape = VG_SHAPE((int64_t)s->bytes);
+  t->storage = s;
+  *out = t;
+  return VG_OK;
+done:
+  vg_free(s);
+  vg_free(t);
+  return status;
+}
+
+vg_status vg_tensor_part(vg_tensor **out, const vg_tensor *bytes, size_t begin, vg_dtype dtype, const vg_shape *shape) {
+  VG_TRY(vg_shape_check(shape));
+  size_t size = vg_dtype_size(dtype), n = (size_t)vg_shape_count(shape) * size;
+  if (begin > bytes->storage->bytes || n > bytes->storage->bytes - begin)
+    return vg_fail(VG_ESHAPE, "part: %zu bytes from %zu of %zu", n, begin, bytes->storage->bytes);
+  if (begin % size != 0) return vg_fail(VG_EARG, "part: byte %zu is no place for elements of %zu bytes", begin, size);
+  vg_tensor *v = NULL;
+  VG_TRY(VG_NEW(&v));
+  v->refs = 1;
+  v->dtype = dtype;
+  v->shape = *shape;
+  v->storage = bytes->storage;
+  v->offset = begin;
+  atomic_fetch_add(&v->storage->refs, 1);
+  *out = v;
+  return VG_OK;
+}
+
 vg_status vg_tensor_ghost(vg_tensor **out, const vg_tensor *t) {
   vg_tensor *g = NULL;
   VG_TRY(VG_NEW(&g));
@@ -152,7 +211,8 @@ void vg_tensor_release(vg_tensor *t) {
   vg_tensor_release(t->grad);
   vg_tensor_release(t->shadow);
   if (t->storage && atomic_fetch_sub(&t->storage->refs, 1) == 1) {
-    vg_block_put(t->storage->data);
+    if (t->storage->is_mapped) munmap(t->storage->data, t->storage->bytes);
+    else vg_block_put(t->storage->data);
     vg_free(t->storage);
   }
   vg_free(t);

@@ -40,6 +40,7 @@ typedef struct vg_storage {
   _Atomic int refs;
   size_t bytes;
   void *data;
+  bool is_mapped;                 /* data is a mapping of a file, not a block */
 } vg_storage;
 
 typedef struct vg_tensor {
@@ -63,6 +64,11 @@ VG_CHECKED vg_status vg_tensor_zeros(vg_tensor **out, vg_dtype dtype, const vg_s
 VG_CHECKED vg_status vg_tensor_like(vg_tensor **out, const vg_tensor *t);      /* same shape and dtype, undefined contents */
 VG_CHECKED vg_status vg_tensor_copy(vg_tensor **out, const vg_tensor *t);
 VG_CHECKED vg_status vg_tensor_cast(vg_tensor **out, const vg_tensor *t, vg_dtype dtype);   /* rounds to nearest even */
+/* *out = the bytes of a file [bytes] u8, mapped: read when they are used, shared with all programs that have mapped it, and private once they are
+ * written (the file never changes). VG_EIO. */
+VG_CHECKED vg_status vg_tensor_map(vg_tensor **out, const char *path);
+/* A part of such bytes, from `begin` on, as elements of another kind; VG_EARG when they are not aligned to its size. */
+VG_CHECKED vg_status vg_tensor_part(vg_tensor **out, const vg_tensor *bytes, size_t begin, vg_dtype dtype, const vg_shape *shape);
 /* Views: share storage. `begin` counts elements. */
 VG_CHECKED vg_status vg_tensor_view(vg_tensor **out, const vg_tensor *t, int64_t begin, const vg_shape *shape);
 /* A tensor without storage that answers for its shape and dtype alone: what the tape keeps of an input whose data backward does not read. */

@@ -2,6 +2,7 @@
  * so that a checkpoint of another network leaves the trainer as it was. */
 #include "train/checkpoint.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,7 @@ static vg_status keep_previous(const char *path, const char *previous) {
   vg_bundle_clear(&old);
   if (s == VG_ENOMEM) return s;
   if (s != VG_OK) return VG_OK;
-  if (rename(path, previous) != 0) return vg_fail(VG_EIO, "checkpoint: cannot rename '%s' to '%s'", path, previous);
+  if (rename(path, previous) != 0) return vg_fail(VG_EIO, "checkpoint: cannot rename '%s' to '%s': %s", path, previous, strerror(errno));
   return VG_OK;
 }
 

@@ -106,6 +106,10 @@ static const struct script { const char *name, *text; } SCRIPTS[] = {
              "local study <close> = vega.study { space = s, strategy = vega.strategy.nsga2 { population = 3 }, objectives = { a = 'max', b = 'min' },\n"
              "evaluate = function(arch) return { a = arch.e1, b = arch.e2 + arch.e3 } end, budget = { trials = 5 }, quiet = true }\n"
              "study:run() study:trials()" },
+  { "sandbox", "local guarded = vega.sandbox.guard('g', function(n) if n > 1 then error { message = 'large' } end return n, ('x'):rep(40) end)\n"
+               "local n, x = guarded(1) assert(n == 1 and #x == 40) local ok, e = pcall(guarded, 2) assert(not ok)\n"
+               "if not tostring(e.message):find 'large' then error(e, 0) end assert(getmetatable('').__index == string and not debug.gethook())\n"
+               "local name = 'nb201' assert(vega.space(name).build)" },
   { "interactive", "assert(require 'vega.repl.complete'('vega.ten', _G)) require 'vega.repl.show' { 1, { a = 2 } } assert(vega.help.text 'conv2d')" },
 };
 

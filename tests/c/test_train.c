@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/threads.h"
 #include "train/checkpoint.h"
@@ -324,6 +325,58 @@ static void resumes_with_equal_bits(void **state) {
   vg_threads_set(before);
 }
 
+static void write_bytes(const char *path, const char *bytes, size_t n) {
+  FILE *f = fopen(path, "wb");
+  assert_int_equal(fwrite(bytes, 1, n, f), n);
+  fclose(f);
+}
+
+/* Cut at 200 places and changed in 2,000: the file is read as it was written, or it is refused and the one before it read. */
+static void damage_is_found_and_the_older_file_read(void **state) {
+  (void)state;
+  static const char PATH[] = "test_damage.ckpt.safetensors", PREVIOUS[] = "test_damage.ckpt.safetensors.prev";
+  vg_trainer_opts o = options(VG_ADAM);
+  vg_graph *g = network(1), *h = network(2);
+  vg_trainer *t, *again;
+  void *whole;
+  size_t size;
+  OK(vg_trainer_new(&t, g, &o));
+  OK(vg_trainer_new(&again, h, &o));
+  steps(t, 2);
+  OK(vg_checkpoint_save("test_older", t, "older"));
+  steps(t, 7);
+  OK(vg_checkpoint_save(PATH, t, "newer"));
+  assert_int_equal(rename("test_older", PREVIOUS), 0);
+  OK(vg_file_read(&whole, &size, PATH, 1 << 24));
+  char *bytes = whole;
+  uint64_t dice = 1;
+  int found = 0;
+  for (int i = 0; i < 2200; i++) {
+    dice = dice * 6364136223846793005u + 1442695040888963407u;
+    size_t at = (size_t)(dice >> 33) % size;
+    if (i < 200) at = size * (size_t)i / 200;
+    char kept = bytes[at];
+    if (i >= 200) bytes[at] ^= (char)(1 << (dice >> 29 & 7));
+    write_bytes(PATH, bytes, i < 200 ? at : size);
+    bytes[at] = kept;
+    vg_checkpoint_loaded loaded;
+    OK(vg_checkpoint_load(&loaded, again, PATH));
+    found += loaded.fell_back;
+    assert_string_equal(loaded.user, loaded.fell_back ? "older" : "newer");
+    assert_int_equal(again->step, loaded.fell_back ? 2 : 7);
+    if (!loaded.fell_back) assert_memory_equal(vg_f32(h->values), vg_f32(g->values), vg_tensor_bytes(g->values));
+    vg_free(loaded.user);
+  }
+  assert_true(found >= 2190);             /* a changed blank or the name of a checksum harms nothing */
+  vg_free(whole);
+  unlink(PATH);
+  unlink(PREVIOUS);
+  vg_trainer_free(t);
+  vg_trainer_free(again);
+  vg_graph_free(g);
+  vg_graph_free(h);
+}
+
 /* --- a step in two parts ---------------------------------------------------------------------------------------------------------- */
 
 /* Hidden units are normalised and scaled by `alpha`, of the architecture, which was added between two weights; `idle` is read by nothing. */
@@ -508,7 +561,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(schedules),      cmocka_unit_test(optimisers), cmocka_unit_test(norm_is_deterministic), cmocka_unit_test(learns),
     cmocka_unit_test(learns_in_bf16), cmocka_unit_test(refuses),
-    cmocka_unit_test(resumes_with_equal_bits), cmocka_unit_test(groups_are_slices), cmocka_unit_test(parts_make_a_step),
+    cmocka_unit_test(resumes_with_equal_bits), cmocka_unit_test(damage_is_found_and_the_older_file_read),
+    cmocka_unit_test(groups_are_slices), cmocka_unit_test(parts_make_a_step),
     cmocka_unit_test(virtual_step_is_the_next), cmocka_unit_test(a_checkpoint_knows_the_order_of_the_arena),
     cmocka_unit_test(a_diverged_batch_changes_nothing),
   };

@@ -13,7 +13,7 @@ describe("doctor", function()
     local results = by_name(out)
     assert.equal("", err)
     for _, name in ipairs { "cpu", "threads", "thread pools", "BLAS", "libraries", "engine", "data sets", "write access", "free disk", "memory",
-      "clock", "store" } do
+      "clock", "PostgreSQL", "store" } do
       local r = assert(results[name], name)
       assert.truthy(r.level == "ok" or r.level == "warn" or r.level == "fail")
       assert.equal(r.level ~= "ok", r.fix ~= nil, name)
@@ -56,7 +56,7 @@ describe("doctor", function()
     assert.truthy(err:find("doctor: unknown option --fromat; did you mean --format?", 1, true))
     code, _, err = helper.run "%s doctor --format jsn"
     assert.equal(2, code)
-    assert.truthy(err:find("doctor: format is text or json, got 'jsn'", 1, true))
+    assert.truthy(err:find("doctor: option --format is one of text, json, got 'jsn'; did you mean 'json'?", 1, true))
     assert.equal(2, (helper.run "%s doctor --format"))
   end)
 end)

@@ -118,6 +118,19 @@ function HERE.proxies()
   assert.equal(#require("vega.proxy").names(), n)
 end
 
+function HERE.supernet_workers()
+  local weights = helper.scratch "weights.safetensors"
+  local line = "%%s run examples/supernet_workers.lua %s --deterministic -- --trials 16 --batch 4 --images 256 --store %s --weights " .. weights
+  local fronts = {}
+  for workers = 0, 2, 2 do
+    local code, out, err = helper.run(line:format("--workers " .. workers, helper.scratch "study.db"))
+    assert.equal(0, code, err)
+    assert.matches("^trial +accuracy +macs\n", out)
+    fronts[workers] = out
+  end
+  assert.equal(fronts[0], fronts[2])                                           -- batches of 4 by two workers, or one by one
+end
+
 function HERE.supernet()
   local out = run "supernet.lua --images 512 --epochs 3 --candidates 4"
   local plain, other = out:match "'layer1' trained (%d+) times as plain, (%d+) as k5_e4"

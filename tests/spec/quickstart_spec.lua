@@ -1,4 +1,5 @@
 local core = require "vega.core"
+local crew = require "spec.crew_helper"
 local helper = require "spec.helper"
 
 --- A folder fashion-mnist of small sets under Fashion-MNIST's names: the class is the row of a bright bar.
@@ -38,6 +39,24 @@ describe("examples/quickstart.lua", function()
     local again_code, again, again_err = helper.run(run .. "--trials 4")
     assert.equal(0, again_code, again_err)
     assert.falsy(again:find("retraining", 1, true))
+  end)
+
+  it("finds the same front with two workers, one of them killed in the middle, as without", function()
+    local data, fronts = data_folder(), {}
+    for workers = 0, 2, 2 do
+      local url = helper.scratch "study.db"
+      local pid, out = crew.start(("--workers %d --deterministic --parallel-window 4 --backoff 0.1"):format(workers),
+        ("--trials 8 --cost macs --store %s --report %s/report.html"):format(url, helper.scratch "new"), "run examples/quickstart.lua", "VEGA_DATA=" .. data)
+      if workers > 0 then
+        crew.await(url, 12)                                          -- two trials have been told of
+        assert.is_true(core.process.signal(crew.worker_pids(url)[1], "KILL"))
+      end
+      assert.equal(0, crew.wait(pid, 60), helper.read(out))
+      fronts[workers] = helper.read(out):match "trial +accuracy.-\nreport"
+      assert.equal(8, #crew.check_results(url).trials)
+    end
+    assert.matches("^trial +accuracy +macs\n", fronts[0])
+    assert.equal(fronts[0], fronts[2])
   end)
 
   it("refuses an unknown option with 2", function()

@@ -11,6 +11,12 @@ local function driver()
   return strategy.create(vega.strategy.random {}, { space = space, objectives = { loss = "min" }, seed = 1, budget = { trials = 9 } })
 end
 
+local function opened(path, d)
+  local j = journal.open(path, "s")
+  j:begin(d, { trials = 9 })
+  return j
+end
+
 local function enqueue(db, number)
   assert(db:run("trial_enqueue", 1, number, "{}", "ff", nil, 0, 3, nil))
 end
@@ -24,7 +30,7 @@ end
 describe("a journal under a lead", function()
   it("is written by who leads, and by nobody who did", function()
     local path, first, second = helper.scratch "x.db", driver(), driver()
-    local a, b = journal.open(path, "s", first, { trials = 9 }), journal.open(path, "s", second, { trials = 9 })
+    local a, b = opened(path, first), opened(path, second)
     a:lead(assert(a.db:lead(a.study_id, "A", 1e-9)))                  -- its lease has run out when B looks
     a:ask(first:ask(1)[1], first.next_id)                            -- and still it leads: nobody else does
     b:replay(second, function() end)
@@ -46,12 +52,12 @@ describe("a journal under a lead", function()
 
   it("does not hear of a worker's result twice", function()
     local path, d = helper.scratch "x.db", driver()
-    local j = journal.open(path, "s", d, { trials = 9 })
+    local j = opened(path, d)
     j:ask(d:ask(1)[1], d.next_id)
     assert(j.db:run("event_add", j.study_id, 1, "finish", '{"outcome":{"status":"ok","values":{"loss":1}},"seconds":0}'))
     j:close()
     local fresh = driver()
-    j = journal.open(path, "s", fresh, { trials = 9 })
+    j = opened(path, fresh)
     j:replay(fresh, function() error "told" end)
     assert.same({ 1 }, fresh:pending())
     j:close()

@@ -11,7 +11,7 @@ end
 
 -- The first failure is the one that counts: those after it may be of ranks that are being ended.
 local function fail(world, path, message, code)
-  io.stderr:write(("rank %d of %d: %s\n"):format(world.rank, world.size, message))
+  require("vega.log").error("rank %d of %d: %s", world.rank, world.size, message)
   local before <close> = io.open(path .. ".failure", "r")
   if not before then core.sys.write_file(path .. ".failure", core.json.encode { message = message, code = code }) end
   world:abort(1)

@@ -122,9 +122,15 @@ end
 
 local function is_loopback(host) return host == "localhost" or host == "::1" or host:find "^127%.%d+%.%d+%.%d+$" ~= nil end
 
+local ABOUT = { command = "agent", about = "Measures networks that vega.cost.device sends from other machines, one at a time. There is no authentication:"
+    .. " whoever reaches the port can use it.",
+  examples = { "vega-lua agent", "vega-lua agent --listen 127.0.0.1:8342 --threads 2 --max-load 0.5 --verbose" }, values = { listen = " HOST:PORT" },
+  options = { limit = "seconds that a network may take", listen = "where", max_load = "refuse above this load of others, 0: any",
+    threads = "of the networks", verbose = "a line for each network" } }
+
 return function(words)
   if words[1] == "--worker" then return require "vega.device.worker"(math.tointeger(tonumber(words[2])) or 1) end
-  local o = options({ listen = "127.0.0.1:" .. wire.PORT, threads = core.sys.threads(), limit = 60.0, max_load = 0.0, verbose = false }, words)
+  local o = options({ listen = "127.0.0.1:" .. wire.PORT, threads = core.sys.threads(), limit = 60.0, max_load = 0.0, verbose = false }, words, ABOUT)
   if o.threads < 1 or o.threads > 1024 then error(util.failure(2, "agent: --threads must be from 1 to 1024, got %d", o.threads), 0) end
   if o.limit <= 0 or o.limit ~= o.limit then error(util.failure(2, "agent: --limit must be more than 0 seconds, got %g", o.limit), 0) end
   if o.max_load < 0 or o.max_load ~= o.max_load then error(util.failure(2, "agent: --max-load must be 0 (any) or more, got %g", o.max_load), 0) end

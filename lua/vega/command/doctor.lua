@@ -4,6 +4,7 @@ local core = require "vega.core"
 local data = require "vega.data"
 local machine = require "vega.device.machine"
 local options = require "vega.arguments"
+local terminal = require "vega.terminal"
 local util = require "vega.util"
 
 local sys = core.sys
@@ -163,6 +164,15 @@ check("clock", function()
   return "ok", text .. ", steady"
 end)
 
+check("PostgreSQL", function()
+  local db, message, code = core.store.open "postgresql:///?host=/nowhere/vega-doctor&connect_timeout=1"
+  if db then db:close() end
+  if db or code == "EIO" and message:find("/nowhere/vega-doctor", 1, true) then
+    return "ok", "libpq is here: stores of many machines can be opened (postgresql://...)"
+  end
+  return "ok", ("not here: %s; stores of one machine need none"):format((message:gsub("^store: ", "")))
+end)
+
 check("live view", function()
   local there = core.serve.available()
   if not there then return "warn", "no libmicrohttpd: vega-lua serve cannot run", "apt-get install libmicrohttpd-dev, build again" end
@@ -205,19 +215,23 @@ local function exit_code(results)
   return 0
 end
 
+local COLOURS = { ok = "green", warn = "yellow", fail = "red" }
+
 local function print_text(results)
   local counts = { ok = 0, warn = 0, fail = 0 }
   for _, r in ipairs(results) do
     counts[r.level] = counts[r.level] + 1
-    print(("%-5s %-13s %s"):format(r.level, r.name, r.text))
+    print(("%s %-13s %s"):format(terminal.paint(COLOURS[r.level], ("%-5s"):format(r.level)), r.name, r.text))
     if r.fix then print(("%20s%s"):format("", r.fix)) end
   end
   print(("%d ok, %d to look at, %d failed"):format(counts.ok, counts.warn, counts.fail))
 end
 
 return function(words)
-  local o = options({ format = "text" }, words)
-  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "doctor: format is text or json, got '%s'", o.format), 0) end
+  local o = options({ format = "text" }, words, { command = "doctor",
+    about = "What this machine offers and what is missing: a line a check, with what to do about it. Ends with 0 unless a check failed.",
+    examples = { "vega-lua doctor", "vega-lua doctor --format json | jq '.[] | select(.level != \"ok\")'" },
+    one_of = { format = { "text", "json" } } })
   local results = run_checks()
   if o.format == "json" then print(core.json.encode(core.json.array(results))) else print_text(results) end
   return exit_code(results)

@@ -104,12 +104,18 @@ local function print_list(list)
   end
 end
 
+local function about(names)
+  return { command = "list", about = ("What is installed, each with its options, their defaults and ranges. WHAT is one of %s."):format(
+    table.concat(names, ", ")), examples = { "vega-lua list strategies", "vega-lua list spaces --format json | jq '.[].name'" }, positional = { "WHAT" },
+    one_of = { format = { "text", "json" } } }
+end
+
 return function(words)
   local what, names = words[1], util.sorted_keys(LISTS)
+  if what == "--help" then return options({ format = "text" }, words, about(names)) end
   if not what or what:find "^%-" then error(util.failure(2, "list: one of %s must follow", table.concat(names, ", ")), 0) end
   if not LISTS[what] then error(util.failure(2, "%s", util.unknown("list", "word", what, names)), 0) end
-  local o = options({ format = "text" }, table.move(words, 2, #words, 1, {}))
-  if o.format ~= "text" and o.format ~= "json" then error(util.failure(2, "list: format is text or json, got '%s'", o.format), 0) end
+  local o = options({ format = "text" }, words, about(names))
   local list = LISTS[what]()
   if o.format == "json" then print(core.json.encode(core.json.array(list))) else print_list(list) end
   return 0

@@ -1,11 +1,16 @@
 --- vega-lua report [NAME] --store URL [--out report.html] [--svg DIR] [--format html|json]: the report of a study that is in a store. The path of what
 -- was written is printed; with --format json the page's data, instead.
+local opened = require "vega.command.opened"
 local options = require "vega.arguments"
 local report = require "vega.report"
-local stored = require "vega.study.stored"
 local util = require "vega.util"
 
 local DEFAULTS = { store = "", out = "report.html", svg = "", format = "html" }
+local ABOUT = { command = "report", positional = { "[NAME]" },
+  about = "The report of a study that is in a store, as one HTML file that needs no network. The path of what was written is printed.",
+  examples = { "vega-lua report --store runs/quickstart.db", "vega-lua report quickstart --out quickstart.html --svg plots --store runs/quickstart.db" },
+  values = { store = " URL", out = " FILE", svg = " DIR" }, one_of = { format = { "html", "json" } },
+  options = { store = opened.OPTIONS.store, out = "the file", svg = "the charts as files in that folder, too", format = "json is the page's data" } }
 
 local function fail(message, code) error(util.failure(code, "%s", message), 0) end
 
@@ -20,13 +25,8 @@ local function write(s, o)
 end
 
 return function(words)
-  local name = words[1] and words[1]:sub(1, 2) ~= "--" and table.remove(words, 1) or nil
-  local o = options(DEFAULTS, words)
-  if o.store == "" then o.store = os.getenv "VEGA_STORE" or "" end
-  if o.store == "" then fail("report: --store URL is missing (or VEGA_STORE): which store is the study in?", 2) end
-  if o.format ~= "html" and o.format ~= "json" then fail(("report: format is html or json, got '%s'"):format(o.format), 2) end
-  local s, message, code = stored.open(o.store, name)
-  if not s then fail(message, code) end
+  local o, names = options(DEFAULTS, words, ABOUT)
+  local s = opened.study("report", o.store, names[1])
   write(s, o)
   if o.svg ~= "" then
     local paths, why = report.write_charts(s, o.svg)

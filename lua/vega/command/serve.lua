@@ -3,12 +3,19 @@
 -- no list of processes shows.
 local core = require "vega.core"
 local live = require "vega.report.live"
+local opened = require "vega.command.opened"
 local options = require "vega.arguments"
 local stored = require "vega.study.stored"
 local util = require "vega.util"
 
 local DEFAULTS = { store = "", port = 8080, bind = "", token = "", host_name = "" }
 local WAIT = 1.0
+local ABOUT = { command = "serve", about = "The studies of a store as pages that follow them, read only, for this machine. With --bind others see them,"
+    .. " too, who have the token.",
+  examples = { "vega-lua serve --store runs/quickstart.db", "vega-lua serve --store postgresql://db/vega --bind 0.0.0.0 --token auto" },
+  values = { store = " URL", bind = " ADDRESS", host_name = " NAME" },
+  options = { store = opened.OPTIONS.store, port = "where; 0: a free one, which is printed", bind = "another address than 127.0.0.1",
+    token = "what others must know; auto makes one that no list of processes shows", host_name = "the name under which this machine is reached" } }
 
 local function fail(code, message, ...) error(util.failure(code, "serve: " .. message, ...), 0) end
 
@@ -36,8 +43,7 @@ local function hosts_of(o)
 end
 
 local function check(o)
-  if o.store == "" then o.store = os.getenv "VEGA_STORE" or "" end
-  if o.store == "" then fail(2, "--store URL is missing (or VEGA_STORE): which store?") end
+  o.store = opened.url("serve", o.store)
   local list, message, code = stored.list(o.store)
   if not list then error(util.failure(code, "%s", message), 0) end
   local ok, why = core.serve.available()
@@ -62,7 +68,7 @@ local function step(server, view)
 end
 
 return function(words)
-  local o = options(DEFAULTS, words)
+  local o = options(DEFAULTS, words, ABOUT)
   if o.port < 0 or o.port > 65535 then fail(2, "a port from 0 to 65535 expected, got %d", o.port) end
   check(o)
   local token = token_of(o)

@@ -53,7 +53,7 @@ function ops.get(name)
   if OPS[name] then return OPS[name] end
   local kernel, expand = tostring(name):match "^mbconv_k(%d+)_t(%d+)$"
   kernel, expand = math.tointeger(tonumber(kernel)), math.tointeger(tonumber(expand))
-  if kernel and kernel % 2 == 1 and kernel < 32 and expand >= 1 and expand < 100 then return mbconv(kernel, expand) end
+  if kernel and kernel % 2 == 1 and kernel < 32 and expand and expand >= 1 and expand < 100 then return mbconv(kernel, expand) end
   return nil, ("unknown operator '%s' (known: mbconv_kK_tT with an odd K, basic_block, bottle_neck, skip_connect)"):format(tostring(name))
 end
 

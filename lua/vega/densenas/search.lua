@@ -9,6 +9,7 @@ local chain = require "vega.cost.chain"
 local core = require "vega.core"
 local costs = require "vega.densenas.costs"
 local densespace = require "vega.densenas.space"
+local progress = require "vega.study.progress"
 local Supernet = require "vega.densenas.supernet"
 local text = require "vega.densenas.text"
 local util = require "vega.util"
@@ -357,9 +358,9 @@ end
 Search.__close = Search.close
 
 local function show(self, e)
-  if self.o.quiet or not core.sys.isatty(2) then return end
-  io.stderr:write(("\r\27[Kdensenas: epoch %d of %d, loss %.3f, cost %.4g %s expected, %.4g derived%s"):format(e.epoch, self.o.epochs, e.loss, e.cost,
-    self.costs.unit, e.derived, e.epoch == self.o.epochs and "\n" or ""))
+  if self.o.quiet then return end
+  progress.rewrite(("densenas: epoch %d of %d, loss %.3f, cost %.4g %s expected, %.4g derived"):format(e.epoch, self.o.epochs, e.loss, e.cost,
+    self.costs.unit, e.derived), e.epoch == self.o.epochs)
 end
 
 --- @return found | nil, message, code, found as it was then

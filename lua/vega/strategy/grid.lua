@@ -1,6 +1,7 @@
 --- Grid search: every member of a finite space once, continuous decisions at `points` values from end to end; the last decision runs fastest.
 --    vega.strategy.grid { points = 5, shuffle = true }      shuffled, a part of the grid is a fair sample of it
 -- Inactive decisions do not multiply the grid, and what a clause forbids is left out. The state is one number, the next place.
+local log = require "vega.log"
 local space_module = require "vega.space"
 
 local Grid = { name = "grid", multi_objective = true, params = {
@@ -39,8 +40,8 @@ function Grid.new(space, p, rng, given)
       self.grid.bits), 0)
   end
   if trials and size > trials then
-    io.stderr:write(("strategy 'grid': the grid has %d members, the budget %d trials: %s\n"):format(size, trials,
-      p.shuffle and "a random part is tried" or "the last ones are not tried"))
+    log.warn("strategy 'grid': the grid has %d members, the budget %d trials: %s", size, trials,
+      p.shuffle and "a random part is tried" or "the last ones are not tried")
   end
   return self
 end

@@ -2,6 +2,7 @@
 --    vega.strategy.nsga2 { population = 50 }        0, the default, is chosen by the budget: 20, 50 or 100
 -- Steady state: once the population stands, every tell may be followed by a child. `synchronous` gives whole generations, as in the paper.
 local evolution = require "vega.evolution"
+local log = require "vega.log"
 local replacement = require "vega.evolution.replacement"
 local selection = require "vega.evolution.selection"
 local variation = require "vega.evolution.variation"
@@ -12,7 +13,7 @@ return evolution.define {
   defaults = function(spec) return { suggested = evolution.population_for(spec.budget) } end,
   parts = function(space, p, given)
     if #given.objectives > 3 then
-      io.stderr:write(("strategy 'nsga2': with %d objectives nearly all trials are in the first front; nsga3 is made for that\n"):format(#given.objectives))
+      log.warn("strategy 'nsga2': with %d objectives nearly all trials are in the first front; nsga3 is made for that", #given.objectives)
     end
     local size = p.population > 0 and math.max(2, p.population) or p.suggested
     return { size = size, population = replacement.crowding(size, #given.objectives),

@@ -9,9 +9,15 @@ Checkpoints.__index = Checkpoints
 
 local ENDINGS = { "", ".prev" }          -- what vega.train writes for one checkpoint
 
+local function has_epochs(folder)
+  for _, name in ipairs(folder and sys.list(folder) or {}) do if name:find "^%d+%.%d+%.ckpt" then return true end end
+  return false
+end
+
 --- folder: where; nil for a temporary one. limits: { best = complete trials kept, paused = paused trials kept }.
 function Checkpoints.new(folder, limits)
-  return setmetatable({ folder = folder, temporary = not folder, limits = limits, paused = {}, n_paused = 0, best = {} }, Checkpoints)
+  return setmetatable({ folder = folder, temporary = not folder, limits = limits, paused = {}, n_paused = 0, best = {},
+    with_epochs = has_epochs(folder) }, Checkpoints)                                 -- workers have been there
 end
 
 -- The folder appears with the first trial that wants it.
@@ -25,17 +31,6 @@ local function make_folder(self)
   self.made = true
 end
 
---- Where trial `id` may keep its checkpoint.
-function Checkpoints:path(id)
-  make_folder(self)
-  return ("%s/%d.ckpt"):format(self.folder, id)
-end
-
-local function remove(self, id)
-  if not self.folder or self.replaying then return end
-  for _, ending in ipairs(ENDINGS) do os.remove(("%s/%d.ckpt%s"):format(self.folder, id, ending)) end
-end
-
 local function read(path)
   local file = io.open(path, "rb")
   if not file then return nil end
@@ -44,9 +39,56 @@ local function read(path)
   return text
 end
 
+-- The paths of the trial's files, the last attempt's first. A worker's have the attempt's epoch in the name: who was fenced spoils only its own.
+local function files(self, id)
+  local found = {}
+  for _, name in ipairs(self.folder and sys.list(self.folder) or {}) do
+    local of, epoch = name:match "^(%d+)%.?(%d*)%.ckpt$"
+    if math.tointeger(of) == id then found[#found + 1] = { path = self.folder .. "/" .. name, epoch = math.tointeger(epoch) or 0 } end
+  end
+  table.sort(found, function(a, b) return a.epoch > b.epoch end)
+  return found
+end
+
+-- The file at `path` begins as what the attempts before `epoch` left last.
+local function inherit(self, id, path, epoch)
+  if read(path) then return end
+  for _, file in ipairs(files(self, id)) do
+    local text = file.epoch < epoch and read(file.path)
+    if text then
+      assert(sys.write_file(path, text))
+      return
+    end
+  end
+end
+
+--- Where trial `id` may keep its checkpoint.
+function Checkpoints:path(id)
+  make_folder(self)
+  local path = ("%s/%d.ckpt"):format(self.folder, id)
+  if self.with_epochs then inherit(self, id, path, math.huge) end
+  return path
+end
+
+--- Where the attempt of this epoch, a worker's, may: begun with what the attempts before it left, unless `afresh`.
+function Checkpoints:path_of(id, epoch, afresh)
+  make_folder(self)
+  local path = ("%s/%d.%d.ckpt"):format(self.folder, id, epoch)
+  if not afresh then inherit(self, id, path, epoch) end
+  return path
+end
+
+local function remove(self, id)
+  if not self.folder or self.replaying then return end
+  for _, file in ipairs(self.with_epochs and files(self, id) or { { path = ("%s/%d.ckpt"):format(self.folder, id) } }) do
+    for _, ending in ipairs(ENDINGS) do os.remove(file.path .. ending) end
+  end
+end
+
 --- A clone begins with its parent's checkpoint. Nothing happens when there is none, or the clone has begun already.
 function Checkpoints:copy(parent, id)
-  local text = not read(self:path(id)) and read(self:path(parent))
+  local last = files(self, parent)[1]
+  local text = last and not read(self:path(id)) and read(last.path)
   if text then assert(sys.write_file(self:path(id), text)) end
 end
 
@@ -101,7 +143,7 @@ function Checkpoints:sweep(pending)
   for id in pairs(self.paused) do wanted[id] = true end
   for _, each in ipairs(self.best) do wanted[each.id] = true end
   for _, name in ipairs(self.folder and sys.list(self.folder) or {}) do
-    local id = math.tointeger(name:match "^(%d+)%.ckpt")
+    local id = math.tointeger(name:match "^(%d+)%.[%d.]*ckpt")
     if id and not wanted[id] then os.remove(self.folder .. "/" .. name) end
   end
 end

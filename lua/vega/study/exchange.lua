@@ -35,7 +35,10 @@ end
 
 -- A failure of the store's, or of the file's, as nil, message, code; a mistake of ours goes on upwards.
 local function guarded(fn)
-  local result = table.pack(xpcall(fn, function(e) return type(e) == "table" and e.code and e or debug.traceback(e, 2) end))
+  local result = table.pack(xpcall(fn, function(e)
+    if type(e) == "table" and e.exit_code then return { message = e.message, code = "EFORMAT" } end        -- store.decode's
+    return type(e) == "table" and e.code and e or debug.traceback(e, 2)
+  end))
   if result[1] then return table.unpack(result, 2, result.n) end
   if type(result[2]) ~= "table" then error(result[2], 0) end
   return nil, result[2].message, result[2].code
@@ -46,7 +49,7 @@ end
 local function pick(row, columns, into)
   for _, column in ipairs(columns) do
     local value = row[column]
-    if value ~= nil and is_json(column) then value = assert(core_json.decode(value, TAG)) end
+    if value ~= nil and is_json(column) then value = store.decode(value) end
     into[column] = value
   end
   return into
@@ -88,12 +91,14 @@ local function write_study(db, name, write)
   local row, n = find(db, name), 1
   local function line(value)
     n = n + 1
-    write(core_json.encode(value, TAG) .. "\n")
+    local ok, text = pcall(core_json.encode, value, TAG)
+    if not ok then error({ message = ("study export: line %d: it is damaged: %s"):format(n, text), code = "EFORMAT" }, 0) end
+    write(text .. "\n")
   end
   line { format = FORMAT, version = VERSION, study = pick(row, STUDY, {}) }
   local numbers = write_trials(db, row.study_id, line)
   for _, event in ipairs(run(db, "event_list", row.study_id)) do
-    local payload = assert(core_json.decode(event.payload_json, TAG))
+    local payload = store.decode(event.payload_json)
     line { event = { kind = event.kind, at = event.at, trial = numbers[event.trial_id], payload = payload } }
   end
   return n - 1
@@ -196,7 +201,9 @@ local function add_study(db, line, name)
   return study.name, add(db, 1, "study_import", columns_of(1, study, STUDY, { n = 0 }))[1].study_id
 end
 
-local function read_study(db, lines, name)
+--- Adds the study that `lines` gives one by one to an open store, in the caller's transaction. Raises { message =, code = }.
+-- @return the study's name, its number of trials
+function exchange.read(db, lines, name)
   local n, ids, trials, study_id = 0, {}, 0, nil
   for text in lines do
     n = n + 1
@@ -234,7 +241,7 @@ function exchange.import(url, from, options)
     local lines = opened(from)
     local begun, why, reason = db:begin()
     if not begun then error({ message = why, code = reason }, 0) end
-    local ok, name, trials = xpcall(read_study, function(e) return e end, db, lines, options and options.name)
+    local ok, name, trials = xpcall(exchange.read, function(e) return e end, db, lines, options and options.name)
     if not ok then
       db:rollback()
       error(name, 0)

@@ -1,12 +1,31 @@
---- Progress of a study on stderr: one rewritten line on a terminal, else a plain line for every tenth of the budget.
+--- Progress of a study on standard error: one line, rewritten at most 5 times a second, on a terminal; elsewhere a line when 10 % of the budget and
+-- 60 s have passed, both, since the last one. At the end there is always one. SIGUSR1 prints it at any time.
+local log = require "vega.log"
+local sys = require("vega.core").sys
+local terminal = require "vega.terminal"
+
 local progress = {}
 progress.__index = progress
 
-local sys = require("vega.core").sys
+local REWRITES = 5                      -- a second, at most
+local PAUSE, SHARE = 60, 0.1
 
-function progress.new(study) return setmetatable({ study = study, tty = sys.isatty(2), tenth = 0 }, progress) end
+--- The line of a thing that has its own progress: rewritten on a terminal, where there is one. `last` ends it.
+function progress.rewrite(text, last)
+  if log.shows "info" and terminal.rewrites(2) then io.stderr:write("\r\27[K", text, last and "\n" or "") end
+end
 
-local function line(study)
+--- Of a study (or what has driver, name, budget and elapsed as it does). clock: for tests.
+function progress.new(study, clock)
+  clock = clock or sys.clock
+  local self = setmetatable({ study = study, clock = clock, rewrites = terminal.rewrites(2), at = clock(), share = 0 }, progress)
+  sys.on_status(function() return self:line() end)
+  return self
+end
+
+--- What is known now, as one line.
+function progress:line()
+  local study = self.study
   local stats = study.driver:stats()
   local text = ("%s: %d%s trials"):format(study.name, stats.told, study.budget.trials and "/" .. study.budget.trials or "")
   if stats.failed > 0 then text = ("%s, %d failed"):format(text, stats.failed) end
@@ -21,19 +40,37 @@ local function share(study)
   return math.min(1, math.max(a, budget.seconds and study.elapsed / budget.seconds or 0))
 end
 
-function progress:update()
-  if self.study.quiet then return end
-  if self.tty then
-    io.stderr:write("\r\27[K", line(self.study))
-    return
-  end
-  local tenth = math.floor(share(self.study) * 10)
-  if tenth > self.tenth then io.stderr:write(line(self.study), "\n") end
-  self.tenth = tenth
+-- The budget does not always say how far it is: then time alone counts.
+local function is_due(self, now, part)
+  if self.rewrites then return now - self.at >= 1 / REWRITES end
+  return now - self.at >= PAUSE and (part == 0 or part - self.share >= SHARE - 1e-9)
 end
 
+local function cut(text)
+  local width = terminal.width(2)
+  return width and #text >= width and text:sub(1, math.max(1, width - 1)) or text
+end
+
+--- After each trial.
+function progress:update()
+  if self.study.quiet or not log.shows "info" then return end
+  local now, part = self.clock(), share(self.study)
+  if not is_due(self, now, part) then return end
+  self.at, self.share = now, part
+  if self.rewrites then progress.rewrite(cut(self:line()))
+  else log.info(self:line()) end
+end
+
+--- The last line.
 function progress:finish()
-  if self.tty and not self.study.quiet then io.stderr:write("\n") end
+  sys.on_status(nil)
+  if self.study.quiet then return end
+  if self.rewrites then
+    progress.rewrite(self:line(), true)
+    log.file("info", self:line())
+  else
+    log.info(self:line())
+  end
 end
 
 return progress

@@ -10,14 +10,13 @@ local store = require "vega.store"
 local util = require "vega.util"
 
 local stored = {}
-local TAG = { nonfinite = "tag" }
 
 local Stored = {}
 Stored.__index = Stored
 
 local function decode(text)
   if text == nil then return nil end
-  return assert(core.json.decode(text, TAG))
+  return store.decode(text)
 end
 
 -- Opening -----------------------------------------------------------------------------------------------------------------------------
@@ -28,10 +27,17 @@ local function exists(path)
   return file ~= nil
 end
 
+--- As vega.store.where, but nil, a message and an exit code for a wrong URL.
+function stored.where(url)
+  local ok, where = pcall(store.where, url)
+  if ok then return where end
+  return nil, (tostring(where):gsub("^[^\n]-%.lua:%d+: ", "")), 2
+end
+
 -- A store that is there; nil, a message and an exit code.
 local function open_store(url)
-  local ok, where = pcall(store.where, url)
-  if not ok then return nil, tostring(where), 2 end
+  local where, why, exit_code = stored.where(url)
+  if not where then return nil, why, exit_code end
   if where.kind == "sqlite" and not exists(where.path) then return nil, ("store '%s': there is no such file"):format(where.shown), 4 end
   local db, message, code = store.open(url)
   if not db then return nil, ("store '%s': %s (%s)"):format(where.shown, message:gsub("^store: ", ""), code), 4 end
@@ -53,9 +59,22 @@ local function run(self, ...)
   return rows
 end
 
+-- Objectives and constraints of a study's row.
+local function goals_of(row)
+  local goals = store.expect_table(decode(row.objectives_json), "list of objectives")
+  local objectives, constraints = goals[1] or {}, goals[2] or {}
+  for _, list in ipairs { objectives, constraints } do
+    for _, each in ipairs(store.expect_table(list, "list of objectives")) do
+      store.expect_table(each, "objective")
+      if type(each.name) ~= "string" then store.expect_table(nil, "name of an objective") end
+    end
+  end
+  return objectives, constraints
+end
+
 local function summary(row)
-  local goals = decode(row.objectives_json)
-  return { id = row.study_id, name = row.name, status = row.status, strategy = row.strategy, objectives = goals[1] or goals, created_at = row.created_at,
+  local objectives = goals_of(row)
+  return { id = row.study_id, name = row.name, status = row.status, strategy = row.strategy, objectives = objectives, created_at = row.created_at,
     counts = {}, trials = 0 }
 end
 
@@ -97,13 +116,14 @@ local function find(self, name)
 end
 
 local function fill(self, row)
-  local goals, rules = decode(row.objectives_json), decode(row.strategy_json)
-  self.objectives, self.constraints = goals[1] or {}, goals[2] or {}
+  local rules = store.expect_table(decode(row.strategy_json), "list of a strategy's options")
+  self.objectives, self.constraints = goals_of(row)
   self.id, self.name, self.status, self.created_at = row.study_id, row.name, row.status, row.created_at
-  self.space, self.space_hash = decode(row.space_json), row.space_hash
-  self.strategy, self.params, self.dedup, self.window = row.strategy, rules[1] or {}, rules[2], rules[3] or nil
-  if rules[4] then self.scheduler = { name = rules[4][1], params = rules[4][2] } end
-  self.seed, self.budget, self.env = row.seed_lo, decode(row.budget_json) or {}, decode(row.env_json) or {}
+  self.space, self.space_hash = store.expect_table(decode(row.space_json), "space"), row.space_hash
+  self.strategy, self.params, self.dedup, self.window = row.strategy, store.expect_table(rules[1] or {}, "table of options"), rules[2], rules[3] or nil
+  if type(rules[4]) == "table" then self.scheduler = { name = rules[4][1], params = store.expect_table(rules[4][2], "scheduler's table of options") } end
+  self.seed, self.budget = row.seed_lo, store.expect_table(decode(row.budget_json) or {}, "budget")
+  self.env = store.expect_table(decode(row.env_json) or {}, "environment")
   self.script, self.script_sha256 = row.script, row.script_sha256
   self.journal = Journal.attach(self.db, row, self.shown)
   return self
@@ -188,6 +208,106 @@ function Stored:candidates()
     if t.violation == 0 and fidelity_of(self, t) == level then best[#best + 1] = t end
   end
   return best
+end
+
+-- The k-th objective by its name, by default the first; raises with an exit code.
+local function objective_index(self, name)
+  local names = {}
+  for i, o in ipairs(self.objectives) do
+    if o.name == (name or self.objectives[1].name) then return i end
+    names[i] = o.name
+  end
+  error(util.failure(2, "%s", util.unknown(("study '%s'"):format(self.name), "objective", name, names)), 0)
+end
+
+-- The highest fidelity reached, nil without a scheduler; what was measured elsewhere counts as trained to the end.
+local function level_of(self)
+  local most = self.scheduler and self.scheduler.params.max
+  return self.scheduler and run(self, "best_level", self.id, most and most + 0.0)[1].level
+end
+
+-- A trial without what is in its events: values are those of the objectives.
+local function brief(self, number)
+  local row = run(self, "trial_find", self.id, number)[1]
+  local t = { id = row.number, arch = decode(row.params_json), hash = row.arch_hash, values = {}, state = row.state, reason = row.reason,
+    params = row.params, macs = row.macs, fidelity = row.fidelity, attempts = row.attempts }
+  for _, v in ipairs(run(self, "trial_values", row.trial_id)) do
+    local o = self.objectives[v.objective]
+    if o then t.values[o.name] = v.value end
+  end
+  return t
+end
+
+local function brief_all(self, numbers)
+  local list = {}
+  for i, number in ipairs(numbers) do list[i] = brief(self, number) end
+  return list
+end
+
+--- The k best trials (1) by an objective, by default the first. They have what Stored:trials() has but curves, messages, seconds and, without
+-- constraints, values that are no objectives: so it takes no longer in a large study.
+function Stored:best(k, name)
+  local index = objective_index(self, name)
+  if #self.constraints > 0 then
+    local list = self:candidates()
+    table.sort(list, function(a, b) return objective.before(a, b, index) end)
+    return table.move(list, 1, math.min(k or 1, #list), 1, {})
+  end
+  local sign, numbers = self.objectives[index].goal == "max" and -1.0 or 1.0, {}
+  for i, row in ipairs(run(self, "best_list", self.id, level_of(self), index, sign, k or 1)) do numbers[i] = row.number end
+  return brief_all(self, numbers)
+end
+
+local function dominates(a, b)
+  for k = 1, #a do if a[k] > b[k] then return false end end
+  return true                                              -- or is equal; callers have seen to that
+end
+
+local function equal(a, b)
+  for k = 1, #a do if a[k] ~= b[k] then return false end end
+  return true
+end
+
+-- Points that no other dominates. In lexicographic order only an earlier one can dominate a later.
+local function nondominated(points)
+  table.sort(points, function(a, b)
+    for k = 1, #a do if a[k] ~= b[k] then return a[k] < b[k] end end
+    return a.number < b.number
+  end)
+  local front = {}
+  for _, p in ipairs(points) do
+    local is_dominated = false
+    for i = #front, 1, -1 do
+      if dominates(front[i], p) and not equal(front[i], p) then
+        is_dominated = true
+        break
+      end
+    end
+    if not is_dominated then front[#front + 1] = p end
+  end
+  return front
+end
+
+--- The trials of Stored:front(), in the form and for the reason of Stored:best.
+function Stored:brief_front()
+  if #self.constraints > 0 then return self:front() end
+  local points, last = {}, nil
+  for _, row in ipairs(run(self, "point_list", self.id, level_of(self))) do
+    if not last or last.number ~= row.number then
+      last = { number = row.number }
+      points[#points + 1] = last
+    end
+    local o = self.objectives[row.objective]
+    last[row.objective] = o.goal == "max" and -row.value or row.value
+  end
+  local whole = {}
+  for _, p in ipairs(points) do if #p == #self.objectives then whole[#whole + 1] = p end end
+  local numbers = {}
+  for i, p in ipairs(nondominated(whole)) do numbers[i] = p.number end
+  local list = brief_all(self, numbers)
+  for _, t in ipairs(list) do t.costs, t.violation = objective.costs(self.objectives, t.values), 0 end
+  table.sort(list, function(a, b) return objective.before(a, b, 1) end)
+  return list
 end
 
 local function by_first(a, b) return objective.before(a, b, 1) end

@@ -17,27 +17,34 @@ local function list_of(step, values)
   return points
 end
 
---- The trial of a suggestion. Without a scheduler what it reports is collected in `points`; with one each report is an event of the journal.
-function trial.new(study, s, points)
-  local self = { id = s.id, seed = s.seed, hash = s.hash, kind = s.kind, parent = s.parent, fidelity = s.fidelity, space = study.space }
+--- The trial of a suggestion. report(step, list of { step, name, value }, values) -> decision is what its reports come to; path() is its checkpoint's.
+function trial.new(s, space, report, path)
+  local self = { id = s.id, seed = s.seed, hash = s.hash, kind = s.kind, parent = s.parent, fidelity = s.fidelity, space = space }
 
   -- Both trial:report(...) and trial.report(...): whatever is handed around works.
   function self.report(first, second, third)
     local step, values = first, second
     if first == self then step, values = second, third end
-    local list = list_of(step, values)
+    return report(math.tointeger(step), list_of(step, values), values)
+  end
+
+  return setmetatable(self, { __index = function(_, name)
+    if name == "checkpoint" then return path() end
+  end })
+end
+
+--- The trial of a study that evaluates it itself: without a scheduler what it reports is collected in `points`; with one each report is an event.
+function trial.alone(study, s, points)
+  local function report(step, list, values)
     if not study.driver.scheduler then
       table.move(list, 1, #list, #points + 1, points)
       return "continue"
     end
-    local decision, known = study.driver:report(s.id, math.tointeger(step), values)
-    if not known then study.journal:report(s.id, math.tointeger(step), values, list) end
+    local decision, known = study.driver:report(s.id, step, values)
+    if not known then study.journal:report(s.id, step, values, list) end
     return decision
   end
-
-  return setmetatable(self, { __index = function(_, name)
-    if name == "checkpoint" then return study.checkpoints:path(s.id) end
-  end })
+  return trial.new(s, study.space, report, function() return study.checkpoints:path(s.id) end)
 end
 
 return trial

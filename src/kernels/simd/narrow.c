@@ -8,16 +8,22 @@
 enum { TASK = 1 << 14, BLOCK = 512 * VL };
 
 /* Lane l takes channel i of its pixel. */
-INLINE vi spread(int i, const int channels) {
+INLINE vf spread(vf v, int i, const int channels) {
+#ifdef __clang__                        /* it has no permutation by a variable; scripts/fuzz builds with it */
+  vf to;
+  for (int l = 0; l < VL; l++) to[l] = v[l / channels * channels + i];
+  return to;
+#else
   vi at;
   for (int l = 0; l < VL; l++) at[l] = l / channels * channels + i;
-  return at;
+  return __builtin_shuffle(v, at);
+#endif
 }
 
 INLINE void product_vector(void *y, const void *x, int64_t at, int n, const vf *w, const int channels, const int bf16) {
   vf v = load(x, at, bf16, n), sum = { 0 };
 #pragma GCC unroll 16
-  for (int i = 0; i < channels; i++) sum += __builtin_shuffle(v, spread(i, channels)) * w[i];
+  for (int i = 0; i < channels; i++) sum += spread(v, i, channels) * w[i];
   store(y, at, sum, bf16, n);
 }
 
@@ -56,7 +62,7 @@ void VG_SIMD(narrow_product)(void *y, const void *x, const float *w, int64_t row
 INLINE void add_products(vf *sum, const void *dy, const void *x, int64_t at, int n, const int channels, const int bf16) {
   vf g = load(dy, at, bf16, n), v = load(x, at, bf16, n);
 #pragma GCC unroll 16
-  for (int i = 0; i < channels; i++) sum[i] += g * __builtin_shuffle(v, spread(i, channels));
+  for (int i = 0; i < channels; i++) sum[i] += g * spread(v, i, channels);
 }
 
 /* total [channels, channels] += the products of elements [from, to). */
