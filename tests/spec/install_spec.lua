@@ -57,6 +57,7 @@ describe("the installed program", function()
       print(vega.space "nb201".name, vega.tensor.ones({ 2 }):sum():item())
       require "vega.study"
       require "vega.train"
+      assert(#require "vega.report.document".scripts() == 2)
       for name, module in pairs(package.loaded) do
         local path = name:find "^vega" and package.searchpath(name, package.path)
         if path and path:sub(1, %d) ~= "%s" then print("not installed:", path) end
