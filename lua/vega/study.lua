@@ -126,7 +126,10 @@ local function run_leading(self)
   end, function(e) return e end)
   bar:finish()
   if ok then core.sys.resumable(false)
-  else pcall(self.journal.status, self.journal, "PAUSED") end                        -- the reason to stop counts, be the store still there or not
+  else
+    self.journal:rollback()
+    pcall(self.journal.status, self.journal, "PAUSED")                               -- the reason to stop counts, be the store still there or not
+  end
   give_up_lead(self)
   if not ok then error(message, 0) end
 end

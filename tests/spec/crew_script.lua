@@ -14,8 +14,11 @@ local function small(class)
 end
 
 local OPTIONS = { aging = { population = 6, tournament = 3 }, nsga2 = { population = 6 } }
-local SCHEDULERS = { successive_halving = { min = 1, max = 9, eta = 3, n = 9, metric = "loss" }, asha = { min = 1, max = 9, eta = 3, metric = "loss" },
-  hyperband = { min = 1, max = 9, eta = 3, metric = "loss" }, dehb = { min = 1, max = 9, eta = 3, metric = "loss" }, bohb = { min = 1, max = 9, eta = 3, metric = "loss" }, median = { max = 9, metric = "loss" }, pbt = { max = 8, metric = "loss" } }
+local SCHEDULERS = { successive_halving = { min = 1, max = 9, eta = 3, n = 9, metric = "loss" },
+  asha = { min = 1, max = 9, eta = 3, metric = "loss" },
+  hyperband = { min = 1, max = 9, eta = 3, metric = "loss" },
+  dehb = { min = 1, max = 9, eta = 3, metric = "loss" }, bohb = { min = 1, max = 9, eta = 3, metric = "loss" },
+  median = { max = 9, metric = "loss" }, pbt = { max = 8, metric = "loss" } }
 
 local function hit(word, value)
   if word == "segv" then
