@@ -258,7 +258,8 @@ local function new(options)
   if is_worker then url = role.store end
   local fn, batch = evaluation.evaluator(options.evaluate)
   local self = setmetatable({ name = name, space = options.space, evaluate = fn, batch = batch, seed = options.seed or 0, url = url,
-    where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options, role = role, is_worker = is_worker,
+    where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options, role = role,
+    is_worker = is_worker,
     needs = check_needs(options.needs or {}) }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end
   if type(self.space) ~= "table" or not self.space.decisions then

@@ -178,7 +178,8 @@ static int l_sleep(lua_State *L) {
 }
 
 static const luaL_Reg FUNCTIONS[] = { { "about", l_about }, { "follow", l_follow }, { "poll", l_poll }, { "setenv", l_setenv },
-                                      { "signal", l_signal }, { "sleep", l_sleep }, { "spawn", l_spawn }, { "start_time", l_start_time }, { NULL, NULL } };
+                                      { "signal", l_signal },
+                                      { "sleep", l_sleep }, { "spawn", l_spawn }, { "start_time", l_start_time }, { NULL, NULL } };
 
 int luaopen_vega_core_process(lua_State *L) {
   luaL_newlib(L, FUNCTIONS);

@@ -1,5 +1,6 @@
---- A script for the tests of workers: a cheap search whose trials sleep, and do what --hit says: "7 segv", "7 sleep 9", "7 lua" or "7 tensor" (more memory
--- than is there), each time trial 7 is evaluated; "7 killed PATH": once, then that file is there. --strategy and --scheduler name them, with options that suit a small search.
+--- A script for the tests of workers: a cheap search whose trials sleep, and do what --hit says: "7 segv", "7 sleep 9", "7 lua" or "7 tensor" (more
+-- memory than is there), each time trial 7 is evaluated; "7 killed PATH": once, then that file is there. --strategy and --scheduler name them; their
+-- options suit a small search.
 local vega = require "vega"
 local core = require "vega.core"
 
