@@ -1,5 +1,5 @@
---- Workers that score the architectures of a supernet: the weights are trained once and written to a file, which all workers map; each claims a batch of
--- architectures under one lease, scores what they share once, and reports the batch in one transaction.
+--- Workers that score a supernet's architectures: the weights are trained once and written to a file, which all workers map; each claims a batch of
+-- architectures under one lease, computes once what they share, and reports the batch in one transaction.
 -- Run: vega-lua run examples/supernet_workers.lua --workers 2 -- --trials 64
 local vega = require "vega"
 local o = vega.arguments { trials = 64, images = 1000, epochs = 1, batch = 16, store = "runs/supernet.db", weights = "runs/supernet.safetensors" }

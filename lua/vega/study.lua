@@ -127,7 +127,10 @@ local function run_leading(self)
   end, function(e) return e end)
   bar:finish()
   if ok then core.sys.resumable(false)
-  else pcall(self.journal.status, self.journal, "PAUSED") end                        -- the reason to stop counts, be the store still there or not
+  else
+    self.journal:rollback()
+    pcall(self.journal.status, self.journal, "PAUSED")                               -- the reason to stop counts, be the store still there or not
+  end
   give_up_lead(self)
   if not ok then error(message, 0) end
 end
@@ -255,8 +258,7 @@ local function new(options)
   local is_worker = role.kind == "worker" and name == role.study
   if is_worker then url = role.store end
   local fn, batch = evaluation.evaluator(options.evaluate)
-  local self = setmetatable({ name = name, space = options.space, evaluate = fn, batch = batch,
-    seed = settings.get("seed", options.seed) or 0, url = url,
+  local self = setmetatable({ name = name, space = options.space, evaluate = fn, batch = batch, seed = settings.get("seed", options.seed) or 0, url = url,
     where = core.store.where(url), waiting = {}, elapsed = 0, quiet = options.quiet, options = options, role = role, is_worker = is_worker,
     needs = check_needs(options.needs or {}) }, Study)
   if type(self.space) == "string" then self.space = require "vega.space" (self.space) end

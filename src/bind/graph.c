@@ -417,7 +417,9 @@ static const luaL_Reg METHODS[] = {
   { "param", l_param }, { "buffer", l_buffer }, { "op", l_op }, { "slot", l_slot }, { "choice", l_choice },
   { "sum", l_sum }, { "prefix", l_prefix }, { "extract", l_extract }, { "output", l_output }, { "materialise", l_materialise },
   { "precision", l_precision }, { "run", l_run }, { "fold", l_fold }, { "params", l_params }, { "buffers", l_buffers },
-  { "refresh", l_refresh }, { "adopt", l_adopt }, { "values", l_values }, { "arena", l_arena }, { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params }, { "close", l_close }, { NULL, NULL }
+  { "refresh", l_refresh }, { "adopt", l_adopt }, { "values", l_values }, { "arena", l_arena },
+  { "nodes", l_nodes }, { "shape", l_shape }, { "channels", l_channels }, { "n_params", l_n_params },
+  { "close", l_close }, { NULL, NULL }
 };
 static const luaL_Reg META[] = { { "__gc", l_close }, { "__close", l_close }, { "__tostring", l_tostring }, { NULL, NULL } };
 static const luaL_Reg FUNCTIONS[] = { { "new", l_new }, { NULL, NULL } };

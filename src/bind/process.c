@@ -100,15 +100,26 @@ static void push_environment(lua_State *L, int at) {
   }
 }
 
-/* spawn({ program, argument, ... }, { NAME = text }) -> pid | nil, message, "EIO": in a process group of its own, with these in its environment;
- * output and error are ours */
+/* spawn({ program, argument, ... }, { NAME = text } [, record]) -> pid | nil, message, "EIO": in a process group of its own, with these in its
+ * environment; output and error are ours. record.pid = pid: an interrupt may come before the caller has the result, but not before that. */
 static int l_spawn(lua_State *L) {
   int pid;
   luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 3);
+  if (!lua_isnil(L, 3)) {
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_pushinteger(L, 0);
+    lua_setfield(L, 3, "pid");                       /* makes the room: nothing may fail once the program runs */
+  }
   char **words = check_words(L, 1);
   push_environment(L, 2);
   char **environment = check_words(L, lua_gettop(L));
   vg_status s = vg_process_spawn(&pid, words, environment);
+  if (!lua_isnil(L, 3)) {
+    if (s == VG_OK) lua_pushinteger(L, pid);
+    else lua_pushnil(L);
+    lua_setfield(L, 3, "pid");
+  }
   if (s != VG_OK) return vgl_fail(L, s);
   lua_pushinteger(L, pid);
   return 1;
@@ -167,7 +178,8 @@ static int l_sleep(lua_State *L) {
 }
 
 static const luaL_Reg FUNCTIONS[] = { { "about", l_about }, { "follow", l_follow }, { "poll", l_poll }, { "setenv", l_setenv },
-                                      { "signal", l_signal }, { "sleep", l_sleep }, { "spawn", l_spawn }, { "start_time", l_start_time }, { NULL, NULL } };
+                                      { "signal", l_signal },
+                                      { "sleep", l_sleep }, { "spawn", l_spawn }, { "start_time", l_start_time }, { NULL, NULL } };
 
 int luaopen_vega_core_process(lua_State *L) {
   luaL_newlib(L, FUNCTIONS);

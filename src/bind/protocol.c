@@ -294,7 +294,8 @@ static int l_backoff(lua_State *L) {
 }
 
 const luaL_Reg vgl_store_protocol[] = {
-  { "adopt", l_adopt }, { "artifact", l_artifact }, { "backoff", l_backoff }, { "claim", l_claim }, { "fail", l_fail }, { "finish", l_finish }, { "finish_all", l_finish_all },
+  { "adopt", l_adopt }, { "artifact", l_artifact }, { "backoff", l_backoff }, { "claim", l_claim }, { "fail", l_fail }, { "finish", l_finish },
+  { "finish_all", l_finish_all },
   { "heartbeat", l_heartbeat }, { "lead", l_lead }, { "leads", l_leads }, { "metrics", l_metrics }, { "reap", l_reap }, { "release", l_release },
   { "remove", l_remove }, { "renew", l_renew }, { "resign", l_resign }, { NULL, NULL },
 };

@@ -1,5 +1,6 @@
---- A script for the tests of workers: a cheap search whose trials sleep, and do what --hit says: "7 segv", "7 sleep 9", "7 lua" or "7 tensor" (more memory
--- than is there), each time trial 7 is evaluated; "7 killed PATH": once, then that file is there. --strategy and --scheduler name them, with options that suit a small search.
+--- A script for the tests of workers: a cheap search whose trials sleep, and do what --hit says: "7 segv", "7 sleep 9", "7 lua" or "7 tensor" (more
+-- memory than is there), each time trial 7 is evaluated; "7 killed PATH": once, then that file is there. --strategy and --scheduler name them; their
+-- options suit a small search.
 local vega = require "vega"
 local core = require "vega.core"
 
@@ -14,8 +15,11 @@ local function small(class)
 end
 
 local OPTIONS = { aging = { population = 6, tournament = 3 }, nsga2 = { population = 6 } }
-local SCHEDULERS = { successive_halving = { min = 1, max = 9, eta = 3, n = 9, metric = "loss" }, asha = { min = 1, max = 9, eta = 3, metric = "loss" },
-  hyperband = { min = 1, max = 9, eta = 3, metric = "loss" }, dehb = { min = 1, max = 9, eta = 3, metric = "loss" }, bohb = { min = 1, max = 9, eta = 3, metric = "loss" }, median = { max = 9, metric = "loss" }, pbt = { max = 8, metric = "loss" } }
+local SCHEDULERS = { successive_halving = { min = 1, max = 9, eta = 3, n = 9, metric = "loss" },
+  asha = { min = 1, max = 9, eta = 3, metric = "loss" },
+  hyperband = { min = 1, max = 9, eta = 3, metric = "loss" },
+  dehb = { min = 1, max = 9, eta = 3, metric = "loss" }, bohb = { min = 1, max = 9, eta = 3, metric = "loss" },
+  median = { max = 9, metric = "loss" }, pbt = { max = 8, metric = "loss" } }
 
 local function hit(word, value)
   if word == "segv" then

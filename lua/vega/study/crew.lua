@@ -163,6 +163,7 @@ function crew.run(study, bar)
       self.pool:watch()
     end
   end, function(e) return e end)
+  if not ok then journal:rollback() end                                              -- or the workers could not give back what they hold
   self.pool:stop()
   if not ok then error(message, 0) end
 end

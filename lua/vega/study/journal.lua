@@ -58,6 +58,9 @@ local function transaction(self, fn)
   end
 end
 
+--- Ends a transaction that an interrupt cut off between its beginning and its end, if there is one.
+function Journal:rollback() self.db:rollback() end
+
 local function add_event(self, trial_id, kind, payload)
   self:run("event_add", self.study_id, trial_id, kind, encode(payload))
 end

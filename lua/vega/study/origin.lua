@@ -53,8 +53,10 @@ end
 function origin.environment()
   local versions, mine = core.sys.versions(), role.get()
   return { command = core.json.array(mine.command or origin.command()), arguments = core.json.array(arguments()),
-    folder = core.process.about().folder, script = origin.path(), version = versions.vega, lua = versions.lua, onednn = versions.onednn, blas = versions.blas,
-    isa = versions.isa, cpu = cpu_name(), threads = mine.threads or core.sys.threads(), workers = mine.workers, deterministic = mine.deterministic or false }
+    folder = core.process.about().folder, script = origin.path(), version = versions.vega, lua = versions.lua,
+    onednn = versions.onednn, blas = versions.blas,
+    isa = versions.isa, cpu = cpu_name(), threads = mine.threads or core.sys.threads(), workers = mine.workers,
+    deterministic = mine.deterministic or false }
 end
 
 return origin

@@ -26,9 +26,10 @@ local function start(self, slot)
   local program = core.process.about().program
   local words = { program }
   table.move(self.words, 1, #self.words, 2, words)
-  local pid, message = core.process.spawn(words, roles.environment(self.role))
+  slot.owner, slot.started = "unknown", store.now()
+  local pid, message = core.process.spawn(words, roles.environment(self.role), slot)
   if not pid then error(util.failure(5, "cannot start a worker: %s", message), 0) end
-  slot.pid, slot.owner, slot.started = pid, identity.of(pid) or "gone", store.now()
+  slot.owner = identity.of(pid) or "gone"
 end
 
 --- options: n; words = the script and its arguments; role = what the workers are; name = the study's; db = the store; study_id.

@@ -165,7 +165,7 @@ end
 
 -- By the store's account: the interrupt may have come between the claim and our noting it.
 local function give_back(self)
-  self.db:rollback()
+  self.journal:rollback()
   for _, row in ipairs(self.db:run("trial_owned", self.journal.study_id) or {}) do
     if row.owner == self.me then self.db:release(row.trial_id, row.epoch) end
   end
