@@ -75,10 +75,15 @@ local function next_suggestion(self)
   return s
 end
 
+-- One that was lost (a rank of its gang died) goes on from its checkpoint, as often as it may be tried.
 local function evaluate(self, s)
-  local points = {}
-  local outcome, seconds = evaluation.run(self, s, trials.alone(self, s, points))
-  return outcome, points, seconds
+  for attempt = 1, self.role.attempts do
+    local points = {}
+    local outcome, seconds = evaluation.run(self, s, trials.alone(self, s, points))
+    if outcome.status ~= "lost" then return outcome, points, seconds end
+    if attempt == self.role.attempts then return { status = "failed", reason = "lost", message = outcome.message, values = {} }, points, seconds end
+    self.journal:retry(s)
+  end
 end
 
 local function step(self)

@@ -40,12 +40,14 @@ local function failed(reason, message, values) return { status = "failed", reaso
 local function is_oom(text) return text:find("not enough memory", 1, true) ~= nil or text:find("memory limit of", 1, true) ~= nil end
 
 --- What an evaluator returned (or raised: ok is false), as an outcome; the values are checked here, so that a wrong one is recorded with its reason.
+-- Of status "lost" it is no result: the trial is to be tried again.
 function evaluation.judge(study, ok, values, message, code)
   if not ok then
     local text = type(values) == "table" and not getmetatable(values) and tostring(values.message or "an error without a message") or tostring(values)
     return failed(is_oom(text:match "^[^\n]*") and "oom" or "script", text)
   end
   if values == nil then
+    if code == "ELOST" then return { status = "lost", message = tostring(message), values = {} } end      -- a process that it needed: vega.comm.gang
     local reason = code == "ENAN" and "nan" or code == "ENOMEM" and "oom" or "script"
     return failed(reason, tostring(message or "evaluate returned nothing"))
   end

@@ -114,10 +114,12 @@ local function evaluate(self, list)
   limit(self, list, 0, 0)
   for i, held in ipairs(list) do
     flush(self, held)
-    results[i] = result_of(self, held, outcomes[i], seconds[i])
+    if outcomes[i].status == "lost" then
+      persist(self, "fail", { trial_id = held.trial_id, epoch = held.epoch, cause = "lost", message = outcomes[i].message })
+    else results[#results + 1] = result_of(self, held, outcomes[i], seconds[i]) end
     is_oom = is_oom or outcomes[i].reason == "oom"
   end
-  persist(self, "finish_all", results)                                               -- those that are fenced are not written, which is all right
+  if #results > 0 then persist(self, "finish_all", results) end                      -- those that are fenced are not written, which is all right
   for _, held in ipairs(list) do drop(self, held) end
   if is_oom or self.role.memory_limit then clean_up() end
 end
