@@ -6,8 +6,7 @@ local SCRIPT = "tests/spec/gang_script.lua"
 -- The lines of a run: "id kind state loss attempts".
 local function run(options, arguments)
   local code, out, err = helper.run(("%%s run %s %s -- --store %s %s"):format(SCRIPT, options, helper.scratch "gang.db", arguments or ""))
-  assert.equal("", err)
-  assert.equal(0, code)
+  assert.equal(0, code, err)                                -- what mpirun has to say of a killed rank is there, too
   return out
 end
 
