@@ -95,7 +95,7 @@ describe("a mistake in a study", function()
     ["o.store = 12"] = "study: store must be a string, got number",
     ["o.name = {}"] = "study: name must be a string, got table",
     ["o.seed = 'x'"] = "study: seed must be a whole number, got x",
-    ["o.evaluate = 3"] = "study: evaluate must be a function or an object with evaluate(self, arch, trial), got number",
+    ["o.evaluate = 3"] = "study: evaluate must be a function or an object with evaluate(self, arch, trial) or evaluate_batch(self, archs, trials), got number",
     ["o.strategy = nil"] = "study: option 'strategy' is missing",
   } do
     it("is told at its line: " .. message:sub(1, 50), function()
