@@ -194,7 +194,7 @@ return function(defaults, words, about)
     if defaults[key] ~= nil then i = read_option(defaults, about, words, i, name, key, attached, options)
     elseif key == "help" then
       print(help(defaults, about))
-      os.exit(0, true)
+      return os.exit(0, true), {}                       -- restricted code has another exit, or none
     elseif common then i = common
     elseif about and word == "--" then
       table.move(words, i + 1, #words, #places + 1, places)

@@ -53,7 +53,8 @@ end
 
 --- A text column that is JSON, as a value; raises with exit code 4 when it is none: the file was changed from outside.
 function store.decode(text)
-  local value, message = core.json.decode(text, { nonfinite = "tag" })
+  local value, message = nil, "it is a " .. type(text)
+  if type(text) == "string" then value, message = core.json.decode(text, { nonfinite = "tag" }) end
   if value == nil then error(util.failure(4, "store: it is damaged, a text in it is no JSON (%s)", message), 0) end
   return value
 end
