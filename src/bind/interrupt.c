@@ -26,14 +26,14 @@ static void on_signal(int number) {
 
 /* -- SIGUSR1: what is going on? ---------------------------------------------------------------------------------------------------- */
 
-static int status_function = LUA_NOREF;
+static const char STATUS_KEY;           /* of the function in the registry of each state */
 
 /* Prints what the function that vgl_on_status was given says; without one, the line that runs. */
 static void show_status(lua_State *L, lua_Debug *ar) {
   lua_sethook(L, NULL, 0, 0);
   if (vg_interrupted) stop_soon(L);
   if (!lua_checkstack(L, 8)) return;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, status_function);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &STATUS_KEY);
   if (lua_isfunction(L, -1) && lua_pcall(L, 0, 1, 0) == LUA_OK && lua_isstring(L, -1)) {
     fprintf(stderr, "%s\n", lua_tostring(L, -1));
   } else {
@@ -49,8 +49,8 @@ static void on_status(int number) {
 }
 
 void vgl_on_status(lua_State *L) {
-  luaL_unref(L, LUA_REGISTRYINDEX, status_function);
-  status_function = lua_isnoneornil(L, -1) ? LUA_NOREF : (lua_pushvalue(L, -1), luaL_ref(L, LUA_REGISTRYINDEX));
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &STATUS_KEY);
 }
 
 /* A closed pipe is a failed write, not a signal. Not SIG_IGN: started programs would inherit that. */

@@ -19,7 +19,8 @@ end
 function progress.new(study, clock)
   clock = clock or sys.clock
   local self = setmetatable({ study = study, clock = clock, rewrites = terminal.rewrites(2), at = clock(), share = 0 }, progress)
-  sys.on_status(function() return self:line() end)
+  local alive = setmetatable({ bar = self }, { __mode = "v" })                       -- an error on the way must not keep the study
+  sys.on_status(function() return alive.bar and alive.bar:line() end)
   return self
 end
 
