@@ -97,8 +97,8 @@ end
 local OPEN = { cmaes = true, cost = true, curve = true, data = true, graph = true, hash = true, json = true, linalg = true, model = true, op = true,
   pareto = true, population = true, quasi = true, rng = true, space = true, tape = true, tensor = true, train = true, store = true }
 local KEPT = { comm = { "is_root" }, keeper = { "now" }, log = { "level", "write" }, net = { "wait" }, process = { "about", "start_time" },
-  sandbox = { "call", "checked", "pcall", "room", "xpcall" }, sys = { "clock", "cpu", "disk", "interrupted", "isatty", "list", "make_dirs", "memory", "resumable", "threads",
-    "versions" } }
+  sandbox = { "call", "checked", "pcall", "room", "xpcall" },
+  sys = { "clock", "cpu", "disk", "interrupted", "isatty", "list", "make_dirs", "memory", "on_status", "resumable", "threads", "versions" } }
 
 local function lock_engine(has_stores)
   for name, part in pairs(core) do

@@ -23,7 +23,7 @@ end
 function role.get()
   if current then return current end
   local text = os.getenv "VEGA_RUN"
-  core.process.setenv("VEGA_RUN", nil)
+  if text then core.process.setenv("VEGA_RUN", nil) end
   current = filled(text and assert(core.json.decode(text)) or {})
   return current
 end
